@@ -1,0 +1,255 @@
+"""Archives: a compiled model in one ``.npz`` that NumPy alone can read.
+
+Members: ``graph`` (a 0-d string: JSON by ``schemas/graph.schema.json``), ``param/<name>`` and ``constant/<name>``.
+Reading trusts nothing: ops only by name from the table, shapes inferred anew, sizes compared before allocation.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from nbn_spec.errors import ArchiveError, NbnError
+from nbn_spec.files import write
+from nbn_spec.graph import Constant, Graph, Input, Node, Parameter, verify
+from nbn_spec.ops import OPS
+from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
+from nbn_spec.params import Layout, afford
+from nbn_spec.record import AttributeProblem, freeze
+from nbn_spec.version import VERSION
+
+FORMAT = 1
+"""The archive format's version; a newer one is refused."""
+LARGEST_GRAPH = 2**28
+"""Bytes: no graph member is larger."""
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What an archive holds: the graph, its parameters, and the canonical spec that it was compiled from."""
+
+    graph: Graph
+    flat: Array
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_json(graph: Graph, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The graph as the JSON object that archives hold."""
+    inputs = {
+        item.name: {"shape": list(item.shape), "columns": list(item.columns), "integer": item.integer}
+        for item in graph.inputs
+    }
+    parameters = {item.name: {"shape": list(item.shape), "trainable": item.trainable} for item in graph.parameters}
+    nodes = [
+        {
+            "name": node.name,
+            "op": node.op.word(),
+            "attributes": node.op.to_json(),
+            "inputs": list(node.inputs),
+            "parameters": dict(node.params),
+            "shape": list(node.shape),
+        }
+        for node in graph.nodes
+    ]
+    return {
+        "format": FORMAT,
+        "producer": {"nbn_spec": VERSION, "numpy": np.__version__},
+        "name": graph.name,
+        "dtype": graph.dtype,
+        "inputs": inputs,
+        "constants": {item.name: {"shape": list(item.shape)} for item in graph.constants},
+        "parameters": parameters,
+        "nodes": nodes,
+        "outputs": list(graph.outputs),
+        "loss": graph.loss,
+        "dead": list(graph.dead),
+        "spec": dict(spec),
+    }
+
+
+def save(path: str | Path, saved: Saved) -> None:
+    """Write an archive; the same model gives the same bytes. Raises ``OSError``."""
+    document = json.dumps(to_json(saved.graph, saved.spec), ensure_ascii=False, allow_nan=False)
+    views = Layout.of(saved.graph).views(saved.flat)
+    members: dict[str, Any] = {"graph": np.array(document)}
+    members |= {f"param/{name}": values for name, values in views.items()}
+    members |= {f"constant/{item.name}": item.value for item in saved.graph.constants}
+    content = io.BytesIO()
+    np.savez(content, **members)
+    write(path, content.getvalue())
+
+
+def load(path: str | Path) -> Saved:
+    """Read an archive; raises :class:`ArchiveError` for anything that is not a whole and consistent one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return read(archive, str(path))
+    except FileNotFoundError:
+        raise ArchiveError("NBN500", str(path), "there is no such file") from None
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+        hint = "an archive is an .npz that nbn_spec saved, such as runs/NAME/model.npz"
+        raise ArchiveError("NBN500", str(path), f"cannot be read as an archive: {error}", hint) from None
+
+
+def read(archive: zipfile.ZipFile, where: str) -> Saved:
+    """The contents of an opened archive."""
+    document = read_document(archive, where)
+    try:
+        graph = from_json(document)
+        layout = Layout.of(graph)
+        afford(graph, layout)
+        verify(graph)
+    except NbnError as error:
+        raise ArchiveError("NBN501", where, f"the graph is broken: {error.problems[0]}") from None
+    except UNREADABLE as error:
+        raise ArchiveError("NBN501", where, f"the graph cannot be read: {type(error).__name__}: {error}") from None
+    constants = tuple(
+        Constant(item.name, read_array(archive, f"constant/{item.name}", item.shape, graph.dtype, where))
+        for item in graph.constants
+    )
+    flat = np.empty(layout.size, graph.dtype)
+    for name, view in layout.views(flat).items():
+        view[...] = read_array(archive, f"param/{name}", view.shape, graph.dtype, where)
+    whole = Graph(**{**vars_of(graph), "constants": constants})
+    return Saved(whole, flat, document.get("spec", {}))
+
+
+def vars_of(graph: Graph) -> dict[str, Any]:
+    """A graph's fields, without what it has cached."""
+    return {name: getattr(graph, name) for name in Graph.__dataclass_fields__}
+
+
+def read_document(archive: zipfile.ZipFile, where: str) -> dict[str, Any]:
+    """The JSON of the ``graph`` member."""
+    text = read_member(archive, "graph", where, check_text)
+    try:
+        document = json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError("NBN501", where, f"the graph is not JSON: {error}") from None
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise ArchiveError("NBN501", where, 'the graph has no "format"')
+    if document["format"] > FORMAT:
+        message = f"has format {document['format']}, but this nbn_spec {VERSION} knows up to {FORMAT}"
+        raise ArchiveError("NBN501", where, message, "update nbn_spec")
+    return document
+
+
+def check_text(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """What is wrong with the header of the ``graph`` member, if anything."""
+    fine = shape == () and dtype.kind == "U" and dtype.itemsize <= LARGEST_GRAPH
+    return "" if fine else "is no text"
+
+
+def read_array(archive: zipfile.ZipFile, name: str, shape: Shape, dtype: str, where: str) -> Array:
+    """A member that must have this shape and dtype."""
+
+    def check(found: tuple[int, ...], kind: np.dtype[Any]) -> str:
+        fine = found == shape and kind == np.dtype(dtype)
+        return "" if fine else f"is {kind} {show(found)}, but the graph says {dtype} {show(shape)}"
+
+    values = read_member(archive, name, where, check)
+    if not np.isfinite(values).all():
+        raise ArchiveError("NBN501", where, f'"{name}" holds numbers that are not finite')
+    return values
+
+
+def read_member(archive: zipfile.ZipFile, name: str, where: str, check: Any) -> Array:
+    """One array, its header checked before its contents are allocated."""
+    try:
+        info = archive.getinfo(f"{name}.npy")
+    except KeyError:
+        raise ArchiveError("NBN501", where, f'has no member "{name}"') from None
+    try:
+        with archive.open(info) as file:
+            shape, dtype = header(file)
+            if wrong := check(shape, dtype):
+                raise ArchiveError("NBN501", where, f'"{name}" {wrong}')
+            if prod(shape) * dtype.itemsize > info.file_size:
+                raise ArchiveError("NBN501", where, f'"{name}" is cut off')
+        with archive.open(info) as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise ArchiveError("NBN501", where, f'"{name}" is damaged: {error}') from None
+
+
+def header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype from an npy header; raises ``ValueError``."""
+    major, _ = np.lib.format.read_magic(file)
+    readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    if major not in readers:
+        raise ValueError(f"npy version {major}")
+    shape, _, dtype = readers[major](file)
+    return shape, dtype
+
+
+def shape_of(document: Any) -> Shape:
+    """A shape from JSON; raises ``ValueError``."""
+    if not isinstance(document, list) or not all(dim_is_fine(dim) for dim in document):
+        raise ValueError(f"{document!r} is no shape")
+    return tuple(document)
+
+
+def dim_is_fine(dim: Any) -> bool:
+    """Whether ``dim`` is a length or a symbol."""
+    return isinstance(dim, str) or (isinstance(dim, int) and not isinstance(dim, bool) and dim >= 0)
+
+
+def lengths_of(document: Any) -> tuple[int, ...]:
+    """A shape without symbols; raises ``ValueError``."""
+    shape = shape_of(document)
+    if not all(isinstance(dim, int) for dim in shape):
+        raise ValueError(f"{document!r} has symbols")
+    return tuple(int(dim) for dim in shape)
+
+
+def from_json(document: Mapping[str, Any]) -> Graph:
+    """The graph of a JSON object, constants still without their values. Raises one of ``UNREADABLE``."""
+    if document["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"dtype {document['dtype']!r}")
+    inputs = tuple(
+        Input(str(name), shape_of(item["shape"]), tuple(map(str, item["columns"])), bool(item["integer"]))
+        for name, item in document["inputs"].items()
+    )
+    constants = tuple(
+        Constant(name, np.broadcast_to(np.zeros((), np.int8), lengths_of(item["shape"])))
+        for name, item in document["constants"].items()
+    )
+    parameters = tuple(
+        Parameter(name, lengths_of(item["shape"]), bool(item["trainable"]))
+        for name, item in document["parameters"].items()
+    )
+    return Graph(
+        name=str(document["name"]),
+        dtype=document["dtype"],
+        inputs=inputs,
+        constants=constants,
+        parameters=parameters,
+        nodes=tuple(map(node_from_json, document["nodes"])),
+        outputs=tuple(map(str, document["outputs"])),
+        loss=None if document["loss"] is None else str(document["loss"]),
+        dead=tuple(map(str, document.get("dead", ()))),
+    )
+
+
+def node_from_json(document: Mapping[str, Any]) -> Node:
+    """One node; raises one of ``UNREADABLE``."""
+    word = document["op"]
+    if word not in OPS:
+        raise ValueError(f'unknown op "{word}"')
+    try:
+        op = OPS[word].from_json(freeze(document["attributes"]))
+    except (AttributeProblem, ShapeProblem) as problem:
+        raise ValueError(f"node {document['name']}: {problem}") from None
+    inputs = tuple(map(str, document["inputs"]))
+    params = {str(name): str(parameter) for name, parameter in document["parameters"].items()}
+    return Node(str(document["name"]), op, inputs, params, shape_of(document["shape"]))

@@ -1,0 +1,377 @@
+"""Data: from inline values, csv, npy and npz files to named NumPy arrays that fit the graph's inputs."""
+
+from __future__ import annotations
+
+import csv
+import math
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbn_spec.errors import DataError, shorten, suggestion
+from nbn_spec.graph import BATCH, Graph, Input
+from nbn_spec.ops.base import Array, Domain, show
+from nbn_spec.record import AttributeProblem, Record, attr
+
+SHOWN = 3
+"""How many bad values a message names; the rest is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column(Record):
+    """One or more columns of a csv file."""
+
+    column: str | tuple[str, ...] = attr(doc="The column's name in the header, or a list of names.")
+    map: dict[str, float] | None = attr(None, doc="A number for each word in the column.")
+    one_hot: tuple[str, ...] | None = attr(None, doc="The words in the column: each becomes a column of 0 and 1.")
+    scale: float = attr(1.0, doc="Factor on every number.")
+    standardize: bool = attr(False, doc="Mean 0, deviation 1, by the training part; becomes a node of the graph.")
+
+    def check(self) -> None:
+        if self.map is not None and self.one_hot is not None:
+            raise AttributeProblem("one_hot", "map and one_hot exclude each other")
+        if self.column == () or self.one_hot == ():
+            raise AttributeProblem("column" if self.column == () else "one_hot", "the list is empty")
+        if self.one_hot is not None and isinstance(self.column, tuple) and len(self.column) > 1:
+            raise AttributeProblem("one_hot", "takes a single column")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers(Record):
+    """What may be done to an array from a file."""
+
+    reshape: tuple[int, ...] | None = attr(None, doc="The shape of one example.")
+    scale: float = attr(1.0, doc="Factor on every number.")
+    one_hot: int | None = attr(None, ge=2, doc="Number of classes: class numbers become columns of 0 and 1.")
+    standardize: bool = attr(False, doc="Mean 0, deviation 1, by the training part; becomes a node of the graph.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member(Numbers):
+    """One array of an npz file."""
+
+    array: str = attr(doc="The array's name in the file.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class File(Numbers):
+    """An npy file."""
+
+    file: str = attr(doc="Path of the npy file, relative to the spec.")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data of each input comes from; exactly one of ``values``, ``csv``, ``npz``, ``npy``."""
+
+    kind: str
+    path: str | None
+    fields: Mapping[str, Any]
+    separator: str = ","
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Source:
+        """The source that a canonical ``data`` object describes; raises :class:`DataError`."""
+        try:
+            if "csv" in document:
+                columns = {name: Column.from_json(item) for name, item in document["columns"].items()}
+                return cls("csv", document["csv"], columns, document.get("separator", ","))
+            if "npz" in document:
+                arrays = {name: Member.from_json(item) for name, item in document["arrays"].items()}
+                return cls("npz", document["npz"], arrays)
+            if "npy" in document:
+                return cls("npy", None, {name: File.from_json(item) for name, item in document["npy"].items()})
+            return cls("values", None, document["values"])
+        except (AttributeProblem, KeyError, TypeError, AttributeError) as error:
+            raise DataError("NBN306", "data", f"is no description of data: {error}") from None
+
+    def instead(self, path: Path) -> Source:
+        """The same columns or arrays of another file."""
+        return replace(self, path=str(path))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where relative paths start, and whether they may lead out of that folder."""
+
+    folder: Path
+    anywhere: bool = False
+
+    def find(self, path: str) -> Path:
+        """The file behind ``path``; raises :class:`DataError` where it may not be opened or does not exist."""
+        full = (self.folder / path).resolve()
+        if not self.anywhere and not full.is_relative_to(self.folder.resolve()):
+            raise DataError(
+                "NBN307", path, f"lies outside the spec's folder {self.folder}", "allow it with --allow-outside"
+            )
+        if not full.is_file():
+            what = "is a folder" if full.is_dir() else "there is no such file"
+            raise DataError("NBN300", str(self.folder / path), what, "paths are relative to the spec's folder")
+        return full
+
+
+def load(source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Array]:
+    """An array for each of the inputs; raises :class:`DataError` with file, row, column and value."""
+    for item in inputs:
+        if item.name not in source.fields:
+            hint = suggestion(item.name, source.fields)
+            raise DataError("NBN306", "data", f'says nothing of input "{item.name}"', hint)
+    readers: dict[str, Callable[[], dict[str, Array]]] = {
+        "values": lambda: {item.name: plain(source.fields[item.name], item.name) for item in inputs},
+        "csv": lambda: load_csv(source, inputs, place.find(source.path or "")),
+        "npz": lambda: load_npz(source, inputs, place.find(source.path or "")),
+        "npy": lambda: {item.name: load_npy(source.fields[item.name], place) for item in inputs},
+    }
+    return readers[source.kind]()
+
+
+def plain(values: object, where: str) -> Array:
+    """Nested lists as an array; raises :class:`DataError` where the rows differ in length."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError):
+        raise DataError("NBN303", where, "the rows are not equally long, or hold more than numbers") from None
+
+
+def load_csv(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, Array]:
+    """Arrays from the columns of a csv file with a header."""
+    table = read_csv(path, source.separator)
+    return {item.name: columns_of(table, source.fields[item.name], item) for item in inputs}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A csv file: its header, its cells and the line of each row."""
+
+    path: Path
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def cells(self, column: str) -> list[str]:
+        """A column's cells; raises :class:`DataError` where the header does not name it exactly once."""
+        if self.header.count(column) != 1:
+            how = "twice or more" if column in self.header else "not"
+            message = f'column "{column}" stands {how} in the header'
+            raise DataError("NBN301", str(self.path), message, suggestion(column, self.header))
+        index = self.header.index(column)
+        return [row[index] for row in self.rows]
+
+
+def read_csv(path: Path, separator: str = ",") -> Table:
+    """The cells of a csv file, stripped; empty lines are skipped. Raises :class:`DataError`."""
+    rows, lines = [], []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    rows.append([cell.strip() for cell in row])
+                    lines.append(reader.line_num)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError("NBN300", str(path), f"cannot be read as csv: {error}", "save it as UTF-8 text") from None
+    if len(rows) < 2:
+        what = "is empty" if not rows else "has a header but no rows"
+        raise DataError("NBN300", str(path), what, "the first line names the columns, each further one is an example")
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != len(rows[0]):
+            message = f"has {len(row)} cells, but the header has {len(rows[0])}"
+            raise DataError("NBN300", f"{path}:{line}", message, f'cells are separated by "{separator}"')
+    return Table(path, rows[0], rows[1:], lines[1:])
+
+
+def columns_of(table: Table, field: Column, item: Input) -> Array:
+    """The array of an input from its columns: (N,) for a single one that the input takes so, else (N, columns)."""
+    names = (field.column,) if isinstance(field.column, str) else field.column
+    if field.one_hot is not None:
+        words = {word: i for i, word in enumerate(field.one_hot)}
+        classes = convert(table, names[0], lambda cell: words[cell], words)
+        return np.eye(len(words))[classes.astype(np.intp)] * field.scale
+    mapping = field.map
+    read: Callable[[str], float] = mapping.__getitem__ if mapping is not None else number
+    arrays = [convert(table, name, read, mapping) for name in names]
+    return np.stack(arrays, axis=1) * field.scale
+
+
+def number(cell: str) -> float:
+    """A finite number; raises ``ValueError``."""
+    value = float(cell)
+    if not math.isfinite(value) or "_" in cell:
+        raise ValueError(cell)
+    return value
+
+
+def convert(table: Table, column: str, read: Callable[[str], float], words: Iterable[str] | None) -> Array:
+    """A column's cells as numbers; raises :class:`DataError` that names the first bad ones."""
+    cells = table.cells(column)
+    try:
+        return np.array([read(cell) for cell in cells])
+    except (ValueError, KeyError):
+        raise bad_cells(table, column, cells, read, words) from None
+
+
+def bad_cells(
+    table: Table, column: str, cells: list[str], read: Callable[[str], float], words: Iterable[str] | None
+) -> DataError:
+    """The complaint about cells that ``read`` refuses."""
+    bad = []
+    for line, cell in zip(table.lines, cells, strict=True):
+        try:
+            read(cell)
+        except (ValueError, KeyError):
+            bad.append((line, cell))
+    shown = ", ".join(f"line {line}: {shorten(cell) if cell else 'empty'}" for line, cell in bad[:SHOWN])
+    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    if words is None:
+        hint = 'give words a number each with "map", or columns of their own with "one_hot"'
+        raise DataError("NBN302", f'{table.path}, column "{column}"', f"not a finite number: {shown}{more}", hint)
+    known = f"the known words are {', '.join(words)}"
+    return DataError("NBN302", f'{table.path}, column "{column}"', f"unknown word: {shown}{more}", known)
+
+
+def load_npz(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, Array]:
+    """Arrays from an npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {}
+            for item in inputs:
+                field = source.fields[item.name]
+                if field.array not in archive.files:
+                    hint = suggestion(field.array, archive.files)
+                    raise DataError("NBN301", str(path), f'holds no array "{field.array}"', hint)
+                found[item.name] = shaped(archive[field.array], field, f'{path}, array "{field.array}"')
+            return found
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise DataError("NBN300", str(path), f"cannot be read as npz: {error}") from None
+
+
+def load_npy(field: File, place: Place) -> Array:
+    """The array of an npy file."""
+    path = place.find(field.file)
+    try:
+        return shaped(np.load(path, allow_pickle=False), field, str(path))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError("NBN300", str(path), f"cannot be read as npy: {error}") from None
+
+
+def shaped(array: object, field: Numbers, where: str) -> Array:
+    """An array from a file, one-hot, reshaped and scaled as its field says."""
+    if not isinstance(array, np.ndarray):
+        raise DataError("NBN300", where, "is no single array")
+    found: Array = array
+    if field.one_hot is not None:
+        found = one_hot(found, field.one_hot, where)
+    if field.reshape is not None:
+        try:
+            found = found.reshape(found.shape[0], *field.reshape)
+        except (ValueError, IndexError):
+            message = f"has shape {show(found.shape)}, so an example cannot become {show(field.reshape)}"
+            raise DataError("NBN303", where, message) from None
+    return found if field.scale == 1 else found * field.scale
+
+
+def one_hot(array: Array, classes: int, where: str) -> Array:
+    """Columns of 0 and 1 from class numbers."""
+    numbers = whole(array, where)
+    within(numbers, Domain(0, classes - 1, f"a class number from 0 to {classes - 1}"), where)
+    return np.eye(classes)[numbers.reshape(-1)].reshape(*numbers.shape, classes)
+
+
+def whole(array: Array, where: str) -> Array:
+    """The array as int64; raises :class:`DataError` for anything but whole numbers."""
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and bool((array != np.floor(array)).any())):
+        raise DataError("NBN305", where, "holds other than whole numbers", "class numbers are 0, 1, 2, …")
+    return array.astype(np.int64)
+
+
+def within(array: Array, domain: Domain, where: str) -> None:
+    """Raises :class:`DataError` for the first values that are outside the domain."""
+    bad = ~np.isin(array, domain.only) if domain.only else (array < domain.low) | (array > domain.high)
+    if bad.any():
+        raise DataError("NBN305", where, f"must be {domain.words}: {listed(array, bad)}")
+
+
+def listed(array: Array, bad: Array) -> str:
+    """The first bad values with their places, and how many more there are."""
+    places = np.argwhere(bad)
+    shown = ", ".join(f"[{', '.join(map(str, place))}] is {array[tuple(place)]!s}" for place in places[:SHOWN])
+    return shown + (f" and {len(places) - SHOWN} more" if len(places) > SHOWN else "")
+
+
+def conform(item: Input, value: object, dtype: str) -> Array:
+    """``value`` as the array that an input takes: right dtype, shape and layout, all finite.
+
+    A single column fits both ``["N"]`` and ``["N", 1]``. Raises :class:`DataError`.
+    """
+    array = plain(value, item.name)
+    if array.dtype.kind not in "biuf":
+        raise DataError("NBN302", item.name, f"holds other than numbers: dtype {array.dtype}, {shorten(value)}")
+    if not fits(array.shape, item):
+        array = as_column(array, item)
+    if item.integer:
+        return np.ascontiguousarray(whole(array, item.name))
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    if not np.isfinite(cast).all():
+        raise DataError("NBN304", item.name, f"must be finite in {dtype}: {listed(array, ~np.isfinite(cast))}")
+    return cast
+
+
+def fits(shape: tuple[int, ...], item: Input) -> bool:
+    """Whether an array's shape is one that the input declares."""
+    return len(shape) == len(item.shape) and all(
+        isinstance(want, str) or have == want for have, want in zip(shape, item.shape, strict=True)
+    )
+
+
+def as_column(array: Array, item: Input) -> Array:
+    """A vector as a column or a column as a vector, if that is what the input declares; else an error."""
+    if array.ndim == 1 and item.shape == (BATCH, 1):
+        return array.reshape(-1, 1)
+    if array.ndim == 2 and array.shape[1] == 1 and item.shape == (BATCH,):
+        return array.reshape(-1)
+    hint = "give a list of examples, even for one: [[…]]" if array.ndim == len(item.shape) - 1 else ""
+    message = f"has shape {show(array.shape)}, but the input is declared as {show(item.shape)}"
+    raise DataError("NBN303", item.name, message, hint)
+
+
+def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input]) -> dict[str, Array]:
+    """What the given inputs take from ``arrays``, checked; raises :class:`DataError`.
+
+    Names that are no input of the graph are refused; inputs that are not asked for are left aside.
+    """
+    known = {item.name for item in graph.inputs}
+    for name in arrays:
+        if name not in known:
+            raise DataError("NBN306", str(name), "is no input of this model", suggestion(name, known))
+    found = {}
+    for item in inputs:
+        if item.name not in arrays:
+            raise DataError("NBN306", item.name, f"is needed: an array of shape {show(item.shape)}")
+        found[item.name] = conform(item, arrays[item.name], graph.dtype)
+    domains = graph.domains()
+    for name, array in found.items():
+        for domain in domains[name]:
+            within(array, domain, name)
+    return found
+
+
+def sizes(inputs: Sequence[Input], arrays: Mapping[str, Array]) -> dict[str, int]:
+    """What number each symbol stands for; raises :class:`DataError` where arrays disagree or hold no example."""
+    found: dict[str, int] = {}
+    owner: dict[str, str] = {}
+    for item in inputs:
+        for dim, length in zip(item.shape, arrays[item.name].shape, strict=True):
+            if not isinstance(dim, str):
+                continue
+            if found.setdefault(dim, length) != length:
+                message = f'{dim} is {length} here, but {found[dim]} in "{owner[dim]}"'
+                raise DataError("NBN303", item.name, message, "every input needs the same number of examples")
+            if length == 0:
+                raise DataError("NBN303", item.name, "holds no examples")
+            owner.setdefault(dim, item.name)
+    return found

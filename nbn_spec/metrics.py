@@ -1,0 +1,122 @@
+"""Metrics: what share of the predictions is right."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from nbn_spec.errors import TrainingError, suggestion
+from nbn_spec.graph import Graph
+from nbn_spec.ops.base import Array, show
+from nbn_spec.record import Record, attr
+
+
+@dataclass(frozen=True)
+class Metric(Record, ABC):
+    """A mean over examples, computed beside the loss; an instance is the record of its settings."""
+
+    output: str | None = attr(None, doc="The value it looks at; left out, the model's first output.")
+    target: str | None = attr(None, doc="The input it is compared with; left out, the loss's target.")
+
+    equation: ClassVar[str] = ""
+
+    def prediction(self, graph: Graph) -> str:
+        """The value it looks at; raises :class:`TrainingError` where the graph has none of this name."""
+        return self.known(graph, self.output if self.output is not None else graph.outputs[0])
+
+    def truth(self, graph: Graph) -> str:
+        """The value it is compared with; raises :class:`TrainingError`."""
+        if self.target is not None:
+            return self.known(graph, self.target)
+        node = graph.by_name.get(graph.loss or "")
+        if node is None or not node.op.is_loss:
+            raise TrainingError("NBN400", self.word(), "has no target", 'name the input with the true values: "target"')
+        return node.operands["target"]
+
+    def known(self, graph: Graph, name: str) -> str:
+        """``name``, which must be a value of the graph."""
+        if name not in graph.leaves and name not in graph.by_name:
+            names = [*graph.leaves, *graph.by_name]
+            raise TrainingError("NBN400", self.word(), f'nothing is called "{name}"', suggestion(name, names))
+        return name
+
+    def refuse(self, graph: Graph, want: str) -> TrainingError:
+        """The error for shapes that the metric cannot compare."""
+        prediction, truth = self.prediction(graph), self.truth(graph)
+        have = f'"{prediction}" is {show(graph.shape(prediction))}, "{truth}" is {show(graph.shape(truth))}'
+        return TrainingError("NBN400", self.word(), f"{want}; {have}")
+
+    @abstractmethod
+    def check_shapes(self, graph: Graph) -> None:
+        """Raises :class:`TrainingError` where prediction and target cannot be compared."""
+
+    @abstractmethod
+    def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
+        """A function that compares the two arrays' present contents and allocates nothing."""
+
+
+@dataclass(frozen=True)
+class Accuracy(Metric):
+    """Share of examples whose largest output is the true class; targets are class numbers or one-hot."""
+
+    equation = "1/m · Σ [argmax(output) = class]"
+
+    def check_shapes(self, graph: Graph) -> None:
+        prediction, target = graph.shape(self.prediction(graph)), graph.shape(self.truth(graph))
+        if not prediction or prediction[-1] == 1 or target not in (prediction, prediction[:-1]):
+            raise self.refuse(graph, "compares one of several columns with a class (for one column: binary_accuracy)")
+
+    def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
+        chosen = np.empty(prediction.shape[:-1], np.intp)
+        truth = np.empty_like(chosen)
+        right = np.empty(chosen.shape, bool)
+        one_hot, size = target.ndim == prediction.ndim, chosen.size
+
+        def share() -> float:
+            np.argmax(prediction, -1, chosen)
+            np.equal(chosen, np.argmax(target, -1, truth) if one_hot else target, right)
+            return int(np.count_nonzero(right)) / size
+
+        return share
+
+
+@dataclass(frozen=True)
+class BinaryAccuracy(Metric):
+    """Share of outputs on the right side of ``threshold``."""
+
+    threshold: float | None = attr(
+        None, doc="Above it, the answer is yes. Left out: 0.5, or 0 for scores (from_logits, hinge)."
+    )
+
+    equation = "1/n · Σ [(output > threshold) = (target > ½)]"
+
+    def check_shapes(self, graph: Graph) -> None:
+        if graph.shape(self.prediction(graph)) != graph.shape(self.truth(graph)):
+            raise self.refuse(graph, "compares arrays of equal shape")
+
+    def decision(self, graph: Graph) -> float:
+        """The threshold in force."""
+        if self.threshold is not None:
+            return self.threshold
+        node = graph.by_name.get(graph.loss or "")
+        score = node is not None and (getattr(node.op, "from_logits", False) or node.op.word() == "hinge")
+        return 0.0 if node and score and node.operands.get("prediction") == self.prediction(graph) else 0.5
+
+    def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
+        yes, truth = np.empty(prediction.shape, bool), np.empty(prediction.shape, bool)
+        threshold, size = self.decision(graph), prediction.size
+
+        def share() -> float:
+            np.greater(prediction, threshold, yes)
+            np.greater(target, 0.5, truth)
+            return int(np.count_nonzero(np.equal(yes, truth, yes))) / size
+
+        return share
+
+
+METRICS: dict[str, type[Metric]] = {"accuracy": Accuracy, "binary_accuracy": BinaryAccuracy}
+"""Every metric by its name in JSON."""

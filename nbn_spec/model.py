@@ -1,0 +1,232 @@
+"""The model: a graph with parameters, and what one does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbn_spec import archive, summary
+from nbn_spec import data as reading
+from nbn_spec.data import Place, Source
+from nbn_spec.errors import DataError, GraphError, TrainingError
+from nbn_spec.graph import BATCH, Graph, Input
+from nbn_spec.interpreter import Interpreter
+from nbn_spec.ops.base import Array
+from nbn_spec.params import Layout, Seed
+from nbn_spec.plan import gradient, plan
+from nbn_spec.train import History, OnEpoch, Stop, Trainer, Training, never, symbols
+
+KEPT_SIZES = 8
+"""For how many batch sizes predict keeps its interpreters."""
+
+Arrays = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward and backward pass with nothing forgotten.
+
+    ``values`` holds every input, parameter and node; ``gradients`` the derivative of the loss by each node and
+    trainable parameter; both by name.
+    """
+
+    values: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+
+
+class Model:
+    """A compiled model: ``graph`` says what is computed, ``flat`` holds every parameter, ``spec`` is canonical.
+
+    :meth:`predict`, :meth:`evaluate` and :meth:`gradients` may run in several threads at once; :meth:`fit`
+    changes the parameters and may not run beside them.
+    """
+
+    def __init__(
+        self, graph: Graph, flat: Array, spec: Mapping[str, Any] | None = None, place: Place | None = None
+    ) -> None:
+        self.graph, self.flat = graph, flat
+        self.spec: Mapping[str, Any] = spec or {}
+        self.place = place or Place(Path())
+        self.layout = Layout.of(graph)
+        self._needed = graph.needed_inputs(graph.outputs)
+        self._predictors: dict[tuple[tuple[str, int], ...], list[Interpreter]] = {}
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """A view of every parameter by name, such as ``z1/weight``; writing to it changes the model."""
+        return self.layout.views(self.flat)
+
+    @property
+    def training(self) -> Training:
+        """How the spec says to train; raises :class:`TrainingError`."""
+        return Training.from_canonical(self.spec.get("train") or {})
+
+    @property
+    def seed(self) -> Seed:
+        """The spec's seed."""
+        return Seed.from_json(self.spec.get("seed") or {})
+
+    @property
+    def source(self) -> Source | None:
+        """Where the spec says the data is."""
+        document = self.spec.get("data")
+        return Source.from_json(document) if document else None
+
+    def data(self, inputs: tuple[Input, ...] | None = None) -> dict[str, Array]:
+        """The spec's own data for these inputs (all of them, if left out), checked; raises :class:`DataError`."""
+        wanted = self.graph.inputs if inputs is None else inputs
+        if not wanted:
+            return {}
+        source = self.source
+        if source is None:
+            names = ", ".join(f'"{item.name}"' for item in wanted)
+            raise DataError("NBN306", self.graph.name, f"has no data for {names}", 'add "data" to the spec, or give arrays')
+        return reading.prepare(self.graph, reading.load(source, wanted, self.place), wanted)
+
+    def predict(self, data: Arrays | object = None) -> Any:
+        """The outputs for ``data``: an array, or a dict where the model has several outputs.
+
+        ``data`` is ``{"x": array, …}``, or the array alone where the outputs need one input. Raises
+        :class:`DataError` for data that does not fit.
+        """
+        arrays = reading.prepare(self.graph, self._as_dict(data), self._needed)
+        sizes = reading.sizes(self._needed, arrays)
+        key = tuple(sizes.items())
+        pool = self._pool(key)
+        bound = pool.pop() if pool else self._predictor(sizes)
+        for name, array in arrays.items():
+            np.copyto(bound.arrays[name], array)
+        with np.errstate(all="ignore"):
+            bound.forward()
+        found = {name: bound.arrays[name].copy() for name in self.graph.outputs}
+        pool.append(bound)
+        return found if len(found) > 1 else next(iter(found.values()))
+
+    def _pool(self, key: tuple[tuple[str, int], ...]) -> list[Interpreter]:
+        """The idle interpreters for one set of sizes; lists hand over atomically, so threads never share one."""
+        pool = self._predictors.get(key)
+        if pool is None:
+            if len(self._predictors) >= KEPT_SIZES:
+                self._predictors.clear()
+            pool = self._predictors.setdefault(key, [])
+        return pool
+
+    def _predictor(self, sizes: Mapping[str, int]) -> Interpreter:
+        program = plan(self.graph, {BATCH: 1, **sizes}, self.graph.outputs)
+        return Interpreter(program, self.layout, self.flat)
+
+    def _as_dict(self, data: Arrays | object) -> Arrays:
+        """``data`` by input name; a bare array is for the only input that the outputs need."""
+        if data is None:
+            return {}
+        if isinstance(data, Mapping):
+            return data
+        if len(self._needed) != 1:
+            names = ", ".join(f'"{item.name}"' for item in self._needed) or "none"
+            raise DataError("NBN306", self.graph.name, f"needs its data by name: {names}", '{"name": array, …}')
+        return {self._needed[0].name: data}
+
+    def _checked(self, data: Arrays | object) -> dict[str, Array]:
+        """Every input that loss and outputs need, from ``data`` or else from the spec."""
+        wanted = self.graph.needed_inputs([*self.graph.outputs, *([self.graph.loss] if self.graph.loss else [])])
+        if data is None:
+            return self.data(wanted)
+        return reading.prepare(self.graph, self._as_dict(data), wanted)
+
+    def _loss(self) -> str:
+        if self.graph.loss is None:
+            raise GraphError("NBN204", self.graph.name, "has no loss", 'add "loss" to the spec')
+        return self.graph.loss
+
+    def _traced(self, data: Arrays | object, *, keep: bool) -> tuple[Interpreter, Array]:
+        """One forward and backward pass, and the flat gradient."""
+        self._loss()
+        arrays = self._checked(data)
+        reading.sizes([item for item in self.graph.inputs if item.name in arrays], arrays)
+        fetch = self.graph.outputs if keep else ()
+        program = plan(self.graph, symbols(self.graph, arrays), fetch, backward=True, keep=keep)
+        grad = np.zeros_like(self.flat)
+        bound = Interpreter(program, self.layout, self.flat, grad, inputs=arrays)
+        with np.errstate(all="ignore"):
+            bound.forward()
+            bound.backward()
+        return bound, grad
+
+    def gradients(self, data: Arrays | object = None) -> tuple[float, dict[str, Array]]:
+        """The loss, and its derivative by every trainable parameter; on the spec's own data if none is given."""
+        bound, grad = self._traced(data, keep=False)
+        views = self.layout.views(grad)
+        trained = {parameter.name: views[parameter.name] for parameter in self.graph.parameters if parameter.trainable}
+        return float(bound.arrays[self._loss()]), trained
+
+    def trace(self, data: Arrays | object = None) -> Trace:
+        """One forward and backward pass with every value and every gradient, by name."""
+        bound, _ = self._traced(data, keep=True)
+        names = [*self.graph.leaves, *self.graph.forward_order]
+        values = {name: bound.arrays[name] for name in names if name in bound.arrays}
+        slots = {name: gradient(name) for name in names}
+        return Trace(values, {name: bound.arrays[slot] for name, slot in slots.items() if slot in bound.arrays})
+
+    def evaluate(self, data: Arrays | object = None) -> dict[str, float]:
+        """``loss`` and the spec's metrics, on ``data`` or else on the spec's own."""
+        loss, metrics = self._loss(), self.training.metrics
+        for metric in metrics:
+            metric.check_shapes(self.graph)
+        arrays = self._checked(data)
+        reading.sizes([item for item in self.graph.inputs if item.name in arrays], arrays)
+        fetch = [loss, *(name for m in metrics for name in (m.prediction(self.graph), m.truth(self.graph)))]
+        program = plan(self.graph, symbols(self.graph, arrays), fetch)
+        bound = Interpreter(program, self.layout, self.flat, inputs=arrays)
+        with np.errstate(all="ignore"):
+            bound.forward()
+        found = {"loss": float(bound.arrays[loss])}
+        for m in metrics:
+            pair = bound.arrays[m.prediction(self.graph)], bound.arrays[m.truth(self.graph)]
+            found[m.word()] = m.bind(self.graph, *pair)()
+        return found
+
+    def fit(
+        self,
+        data: Arrays | None = None,
+        *,
+        epochs: int | None = None,
+        on_epoch: OnEpoch | None = None,
+        stop: Stop = never,
+    ) -> History:
+        """Train on ``data`` or else on the spec's own, as the spec's ``train`` says, from the present parameters.
+
+        ``on_epoch`` is called with each epoch's number and measurements; ``stop`` is asked after every step. Raises
+        :class:`TrainingError` where training cannot start, and :class:`Diverged`.
+        """
+        if epochs is not None and (not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0):
+            raise TrainingError("NBN400", "epochs", f"must be a whole number of at least 0, got {epochs!r}")
+        return self.trainer(data, epochs=epochs).run(on_epoch, stop)
+
+    def trainer(self, data: Arrays | None = None, *, epochs: int | None = None) -> Trainer:
+        """Everything that training needs, checked and bound, before its first step."""
+        training = self.training if epochs is None else replace(self.training, epochs=epochs)
+        arrays = self._checked(data)
+        used = [item for item in self.graph.inputs if item.name in arrays]
+        reading.sizes(used, arrays)
+        return Trainer(self.graph, self.layout, self.flat, training, self.seed, arrays)
+
+    def summary(self) -> str:
+        """The graph as a table: nodes in forward order, shapes, parameters, backward order, totals."""
+        return summary.summarize(self.graph)
+
+    def save(self, path: str | Path) -> None:
+        """Write an ``.npz`` archive; raises ``OSError``. A file that stands there is replaced in one step."""
+        archive.save(path, archive.Saved(self.graph, self.flat, self.spec))
+
+    def __repr__(self) -> str:
+        return f"<Model {self.graph.name}: {len(self.graph.nodes)} nodes, {self.layout.size:,} parameters>"
+
+
+def load(path: str | Path) -> Model:
+    """The model of an archive; raises :class:`ArchiveError`. Needs NumPy only."""
+    saved = archive.load(path)
+    return Model(saved.graph, saved.flat, saved.spec)

@@ -1,0 +1,168 @@
+"""What an op is: attributes, parameters, shape rule, forward kernel, backward kernel and its words.
+
+A kernel is a generator of NumPy calls. It is asked once, when a program is bound to its arrays, so whatever
+depends only on shapes or attributes (transposed views, 1/m, which gradients are wanted) is settled there and a
+training step is nothing but the calls themselves. Calls *write* their target and never add to it; sums over
+several readers are steps of their own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nbn_spec.record import Record
+
+Array = npt.NDArray[Any]
+Dim = int | str
+Shape = tuple[Dim, ...]
+Call = Callable[[], object]
+Calls = Iterator[Call]
+do = partial
+"""``do(np.add, a, b, out)``: one call, its arguments fixed now, made later."""
+
+
+class ShapeProblem(ValueError):
+    """Shapes that an op cannot take; the message names both sides."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter that an op owns: its shape and how it is initialized unless the spec says otherwise."""
+
+    shape: tuple[int, ...]
+    init: str
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Working memory of a kernel: scratch of one direction, or ``both``, written forward and read backward."""
+
+    shape: Shape
+    life: Literal["forward", "backward", "both"] = "backward"
+    dtype: str | None = None
+    """``None`` stands for the model's dtype."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that an op accepts of an operand when it comes straight from data."""
+
+    low: float
+    high: float
+    words: str
+    only: tuple[float, ...] = ()
+    """Where not empty, the only values."""
+
+
+@dataclass(frozen=True)
+class Op(Record, ABC):
+    """One operation; an instance is the record of its attributes."""
+
+    inputs: ClassVar[tuple[str, ...]] = ("x",)
+    """Names of the operands, in order."""
+    variadic: ClassVar[bool] = False
+    """Takes any number of operands, called x0, x1, …"""
+    weights: ClassVar[tuple[str, ...]] = ()
+    """Names of the parameters it owns; one that is also a boolean attribute may be left out."""
+    integers: ClassVar[tuple[str, ...]] = ()
+    """Operands that hold whole numbers instead of the model's dtype."""
+    keeps: ClassVar[tuple[str, ...]] = ()
+    """All that backward may read of operands, parameters and ``y``: this drives the lifetimes of buffers."""
+    in_place: ClassVar[tuple[str, ...]] = ()
+    """Directions in which the result (y, or dx) may be written over its sole source (x, or dy)."""
+    is_loss: ClassVar[bool] = False
+    """Written under ``loss``: a mean over examples, prediction first and target second."""
+    statistics: ClassVar[tuple[str, ...]] = ()
+    """Parameters measured on the training data before training, never trained."""
+    equation: ClassVar[str] = ""
+    """What forward computes."""
+    derivatives: ClassVar[Mapping[str, str]] = {}
+    """Per operand or parameter, the local derivative that backward multiplies the upstream gradient with."""
+
+    @classmethod
+    def operands(cls, count: int) -> tuple[str, ...]:
+        """The operands' names for a node with ``count`` inputs."""
+        return tuple(f"x{i}" for i in range(count)) if cls.variadic else cls.inputs
+
+    def params(self, *shapes: Any, **no: Any) -> dict[str, Param]:
+        """The parameters that the op owns, by name, for operands of these shapes."""
+        return {}
+
+    @abstractmethod
+    def infer(self, *shapes: Any, **no: Any) -> Shape:
+        """The shape of ``y``; raises :class:`ShapeProblem`."""
+
+    def buffers(self, *shapes: Any, **no: Any) -> dict[str, Buffer]:
+        """Working memory, handed to the kernels by name."""
+        return {}
+
+    def domains(self, *shapes: Any, **no: Any) -> dict[str, Domain]:
+        """Which values the operands may hold, by operand."""
+        return {}
+
+    @abstractmethod
+    def forward(self, *args: Any, **kwargs: Any) -> Calls:
+        """Calls that write ``y`` from the operands and parameters (positional; an absent one is ``None``)."""
+
+    @abstractmethod
+    def backward(self, *args: Any, **kwargs: Any) -> Calls:
+        """Calls that write each ``d<name>`` that is given, from ``dy`` and what the op ``keeps``."""
+
+
+def show(shape: Shape) -> str:
+    """A shape as the messages print it: ``[N, 2]``."""
+    return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def broadcast(a: Shape, b: Shape) -> Shape:
+    """NumPy's broadcasting with symbols: equal lengths, or one of them 1."""
+    rank = max(len(a), len(b))
+    padded = ((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b)
+    out: list[Dim] = []
+    for axis, (m, n) in enumerate(zip(*padded, strict=True)):
+        if m != n and 1 not in (m, n):
+            raise ShapeProblem(f"{show(a)} and {show(b)} do not broadcast: axis {axis - rank} is {m} and {n}")
+        out.append(n if m == 1 else m)
+    return tuple(out)
+
+
+def axis_of(axis: int, shape: Shape) -> int:
+    """``axis`` counted from the front; raises :class:`ShapeProblem` where the shape has no such axis."""
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeProblem(f"axis {axis} is out of range for shape {show(shape)}")
+    return axis % len(shape)
+
+
+def fixed(shape: Shape, axis: int, what: str) -> int:
+    """The length along ``axis``, which must be a number and no symbol."""
+    dim = shape[axis]
+    if isinstance(dim, str):
+        raise ShapeProblem(f"{what} needs a fixed length, but axis {axis} of {show(shape)} is {dim}")
+    return dim
+
+
+def reduce_to(full: Array, out: Array) -> Calls:
+    """Sum ``full`` over the axes along which ``out`` was broadcast."""
+    lead = full.ndim - out.ndim
+    kept = (1,) * lead + out.shape
+    axes = tuple(i for i, (m, n) in enumerate(zip(full.shape, kept, strict=True)) if i < lead or m != n)
+    yield do(np.add.reduce, full, axes, None, out.reshape(kept), True)
+
+
+def send(out: Array | None, like: Array, scratch: Array | None, write: Callable[[Array], Calls]) -> Calls:
+    """Have ``write`` fill ``out``; where ``out`` was broadcast to ``like``'s shape, sum it back afterwards."""
+    if out is None:
+        return
+    if out.shape == like.shape:
+        yield from write(out)
+    else:
+        assert scratch is not None, "an op that broadcasts declares scratch of y's shape"
+        yield from write(scratch)
+        yield from reduce_to(scratch, out)

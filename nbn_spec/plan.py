@@ -1,0 +1,220 @@
+"""Planning: what is computed becomes how. A program is data: steps that name slots, and where each slot lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+from nbn_spec.graph import Graph, Node
+from nbn_spec.memory import Life, aligned, assign
+from nbn_spec.ops.base import Buffer, Shape
+
+Sizes = Mapping[str, int]
+Kind = Literal["forward", "accumulate", "backward"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A named array of a program. Without an ``offset`` it lives elsewhere: data, constants, the flat vectors."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    offset: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel: positional slots (``None`` for an absent parameter) and slots by keyword."""
+
+    kind: Kind
+    node: str
+    args: tuple[str | None, ...]
+    named: Mapping[str, str]
+
+    def uses(self) -> Iterable[str]:
+        """Every slot that the step touches."""
+        return (*(slot for slot in self.args if slot is not None), *self.named.values())
+
+    def __str__(self) -> str:
+        words = [slot or "—" for slot in self.args] + [f"{name}={slot}" for name, slot in self.named.items()]
+        return f"{self.kind} {self.node}({', '.join(words)})"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps in order: ``forward`` of them first, then those of the backward pass."""
+
+    graph: Graph
+    sizes: Sizes
+    steps: tuple[Step, ...]
+    forward: int
+    slots: Mapping[str, Slot]
+    arena: int
+    """Bytes of working memory, shared by lifetime."""
+    unshared: int
+    """Bytes that the same slots would take without sharing."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.steps))
+
+
+def gradient(name: str) -> str:
+    """The slot that holds the gradient of a value."""
+    return f"∂{name}"
+
+
+@dataclass
+class Draft:
+    """A program in the making."""
+
+    graph: Graph
+    sizes: Sizes
+    steps: list[Step] = field(default_factory=list)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    work: dict[str, Slot] = field(default_factory=dict)
+    """The slots that need memory of the arena."""
+    over: dict[str, list[str]] = field(default_factory=dict)
+    """Slots that may be written over another, if that one's life ends there."""
+
+    def concrete(self, shape: Shape) -> tuple[int, ...]:
+        """The shape with its symbols replaced."""
+        return tuple(self.sizes[dim] if isinstance(dim, str) else dim for dim in shape)
+
+    def slot(self, name: str, shape: Shape, dtype: str | None = None, work: bool = True) -> str:
+        """Enter a slot."""
+        slot = Slot(name, self.concrete(shape), dtype or self.graph.dtype)
+        self.slots[name] = slot
+        if work:
+            self.work[name] = slot
+        return name
+
+    def buffers(self, node: Node, life: str) -> dict[str, str]:
+        """The slots of a node's own buffers that one direction uses."""
+        table: dict[str, Buffer] = node.op.buffers(*map(self.graph.shape, node.inputs))
+        used = {name: buffer for name, buffer in table.items() if buffer.life in (life, "both")}
+        return {name: self.slot(f"{node.name}:{name}", b.shape, b.dtype) for name, b in used.items()}
+
+
+def plan(
+    graph: Graph, sizes: Sizes, fetch: Iterable[str], *, backward: bool = False, keep: bool = False
+) -> Program:
+    """The program that computes the values ``fetch`` and, with ``backward``, all gradients of the loss.
+
+    ``sizes`` gives every symbol its number. With ``keep`` no slot shares memory, so that every value and
+    gradient can be read afterwards. Takes time linear in the number of nodes.
+    """
+    fetched = [*fetch, *([graph.loss] if backward and graph.loss else [])]
+    draft = Draft(graph, sizes)
+    plan_forward(draft, graph.ancestors(fetched))
+    forward = len(draft.steps)
+    if backward:
+        Backward(draft).plan()
+    return finish(draft, forward, set(fetched), keep)
+
+
+def plan_forward(draft: Draft, needed: set[str]) -> None:
+    """A step for every needed node."""
+    graph = draft.graph
+    for name, leaf in graph.leaves.items():
+        if name in needed:
+            integer = getattr(leaf, "integer", False)
+            draft.slot(name, leaf.shape, "int64" if integer else None, work=False)
+    for node in graph.nodes:
+        if node.name in needed:
+            y = draft.slot(node.name, node.shape)
+            draft.steps.append(
+                Step("forward", node.name, node.arguments, {"y": y, **draft.buffers(node, "forward")})
+            )
+            if "forward" in node.op.in_place:
+                draft.over[y] = [node.inputs[0]]
+
+
+class Backward:
+    """Plans the backward pass: each reader writes its part of a gradient, several parts are added explicitly."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft, self.graph = draft, draft.graph
+        self.nodes = [self.graph.by_name[name] for name in self.graph.backward_order]
+        self.open: dict[str, int] = {}
+        self.parts: dict[str, list[str]] = {}
+        self.leaf_gradients = {p.name for p in self.graph.parameters if p.trainable}
+        for node in self.nodes:
+            for source in self.sent(node).values():
+                self.open[source] = self.open.get(source, 0) + 1
+        self.total = dict(self.open)
+
+    def sent(self, node: Node) -> dict[str, str]:
+        """The operands and parameters of a node that get a gradient, and the values behind them."""
+        return {name: source for name, source in node.sources.items() if source in self.graph.trainable}
+
+    def plan(self) -> None:
+        """The steps, the loss's first."""
+        draft, loss = self.draft, self.graph.loss
+        if loss is None or not self.nodes:
+            return
+        draft.slot(gradient(loss), (), work=False)
+        for node in self.nodes:
+            sent = {"d" + name: self.target(node, name, source) for name, source in self.sent(node).items()}
+            named = {**self.kept(node), **draft.buffers(node, "backward"), **sent}
+            draft.steps.append(Step("backward", node.name, (gradient(node.name),), named))
+            if "backward" in node.op.in_place:
+                draft.over.update({slot: [gradient(node.name)] for slot in sent.values()})
+            for source in self.sent(node).values():
+                self.close(source)
+
+    def kept(self, node: Node) -> dict[str, str]:
+        """The values that the node's backward kernel reads."""
+        sources = {**node.sources, "y": node.name}
+        if node.op.variadic and node.op.keeps:
+            return node.operands
+        return {name: sources[name] for name in node.op.keeps if name in sources}
+
+    def target(self, node: Node, operand: str, source: str) -> str:
+        """The slot that a node writes its part of a gradient to: the whole gradient where it is the only reader."""
+        only = self.total[source] == 1
+        name = gradient(source) if only else f"{gradient(source)}←{node.name}.{operand}"
+        if not only:
+            self.parts.setdefault(source, []).append(name)
+        return self.draft.slot(name, self.graph.shape(source), work=not (only and source in self.leaf_gradients))
+
+    def close(self, source: str) -> None:
+        """Once the last part of a gradient is there, add the parts."""
+        self.open[source] -= 1
+        parts = self.parts.get(source)
+        if self.open[source] or not parts:
+            return
+        leaf = source in self.leaf_gradients
+        total = self.draft.slot(gradient(source), self.graph.shape(source), work=not leaf)
+        self.draft.steps.append(Step("accumulate", source, tuple(parts), {"y": total}))
+        self.draft.over[total] = parts[:1]
+
+
+def finish(draft: Draft, forward: int, fetched: set[str], keep: bool) -> Program:
+    """Lifetimes from the steps, then places in the arena."""
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for index, step in enumerate(draft.steps):
+        for slot in step.uses():
+            first.setdefault(slot, index)
+            last[slot] = index
+    end = len(draft.steps)
+    lives = {
+        name: Life(slot.size, 0 if keep else first[name], end if keep or name in fetched else last[name])
+        for name, slot in draft.work.items()
+    }
+    offsets, arena = assign(lives, {} if keep else draft.over)
+    slots = {
+        name: Slot(name, slot.shape, slot.dtype, offsets.get(name)) for name, slot in draft.slots.items()
+    }
+    unshared = sum(aligned(slot.size) for slot in draft.work.values())
+    return Program(draft.graph, draft.sizes, tuple(draft.steps), forward, slots, arena, unshared)

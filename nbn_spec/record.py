@@ -1,0 +1,140 @@
+"""Records: frozen dataclasses whose fields carry their bounds and their words.
+
+One declaration feeds three readers: the check below (so that an archive is checked without pydantic), the
+pydantic models of :mod:`nbn_spec.spec`, and through those the published JSON Schema.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field
+from functools import cache
+from operator import ge, gt, le, lt
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from nbn_spec.errors import shorten
+
+BOUNDS = {"ge": (ge, "at least"), "gt": (gt, "greater than"), "le": (le, "at most"), "lt": (lt, "less than")}
+TYPE_WORDS = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: "null"}
+
+
+class AttributeProblem(ValueError):
+    """An attribute ``name`` holds what it may not hold."""
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+def attr(default: Any = MISSING, *, doc: str, given_by: str = "", **bounds: float) -> Any:
+    """A field of a record: its default, its meaning and its bounds (``ge``, ``gt``, ``le``, ``lt``).
+
+    ``given_by`` names a parameter whose exact values may give this attribute instead: their first length.
+    """
+    return field(default=default, metadata={"doc": doc, "given_by": given_by, "bounds": bounds})
+
+
+@cache
+def hints(cls: Any) -> dict[str, Any]:
+    """The resolved annotations of a record class."""
+    return get_type_hints(cls)
+
+
+def conforms(value: object, hint: Any) -> bool:
+    """Whether ``value`` is of the annotated type; ``True`` is no number and ``nan`` is none either."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return any(type(value) is type(word) and value == word for word in get_args(hint))
+    if origin in (Union, UnionType):
+        return any(conforms(value, part) for part in get_args(hint))
+    if origin in (tuple, dict):
+        return isinstance(value, origin) and conforming(value, get_args(hint))
+    if hint is float:
+        return conforms(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def conforming(parts: Any, hints_of_parts: tuple[Any, ...]) -> bool:
+    """Whether all values of a dict, or all members of a tuple, are of the annotated type."""
+    if isinstance(parts, dict):
+        return all(conforms(part, hints_of_parts[1]) for part in parts.values())
+    return all(conforms(part, hints_of_parts[0]) for part in parts)
+
+
+def expected(hint: Any) -> str:
+    """The annotated type in words."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(f'"{word}"' for word in get_args(hint))
+    if origin in (Union, UnionType):
+        return " or ".join(expected(part) for part in get_args(hint))
+    if origin is tuple:
+        return f"a list, each {expected(get_args(hint)[0])}"
+    return TYPE_WORDS.get(hint, "an object")
+
+
+def freeze(value: Any) -> Any:
+    """JSON's lists as tuples, so that a record is immutable and hashable throughout."""
+    return tuple(map(freeze, value)) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Record:
+    """A frozen dataclass that checks itself: a wrong attribute raises :class:`AttributeProblem`."""
+
+    def __post_init__(self) -> None:
+        for part in dataclasses.fields(self):
+            self._check(part.name, getattr(self, part.name), part.metadata.get("bounds", {}))
+        self.check()
+
+    def _check(self, name: str, value: object, bounds: Mapping[str, float]) -> None:
+        hint = self.annotations()[name]
+        if not conforms(value, hint):
+            raise AttributeProblem(name, f"expected {expected(hint)}, got {shorten(value)}")
+        for number in value if isinstance(value, tuple) else (value,):
+            for bound, limit in bounds.items():
+                compare, words = BOUNDS[bound]
+                if isinstance(number, (int, float)) and not compare(number, limit):
+                    raise AttributeProblem(name, f"must be {words} {limit}, got {shorten(number)}")
+
+    @classmethod
+    def annotations(cls) -> dict[str, Any]:
+        """The resolved types of the attributes."""
+        return hints(cls)  # type: ignore[arg-type]  # classes are hashable; mypy looks at their instances
+
+    @classmethod
+    def word(cls) -> str:
+        """The class's name in JSON: snake_case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def check(self) -> None:
+        """What the types and bounds cannot say; raises :class:`AttributeProblem`."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The record of a JSON object; raises :class:`AttributeProblem` for unknown, missing and wrong keys."""
+        known = {part.name: part for part in dataclasses.fields(cls)}
+        for name in document:
+            if name not in known:
+                raise AttributeProblem(name, f"unknown attribute; known: {', '.join(known) or 'none'}")
+        for name, part in known.items():
+            if name not in document and part.default is MISSING:
+                raise AttributeProblem(name, "is missing")
+        return cls(**{name: freeze(value) for name, value in document.items()})
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object, every attribute written out."""
+        return {part.name: thaw(getattr(self, part.name)) for part in dataclasses.fields(self)}
+
+
+def thaw(value: Any) -> Any:
+    """The JSON form of an attribute: the inverse of :func:`freeze`."""
+    if isinstance(value, Record):
+        return value.to_json()
+    return [thaw(part) for part in value] if isinstance(value, tuple) else value

@@ -1,0 +1,118 @@
+"""What the spec's objects are made of: names, numbers, exact values, and models derived from records."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, create_model
+from pydantic_core import PydanticCustomError
+
+from nbn_spec.errors import shorten
+from nbn_spec.record import Record
+
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+FILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+DEEPEST = 32
+"""Most axes that exact values may have."""
+VALUES_REF = "#/$defs/Values"
+VALUES_SCHEMA: dict[str, Any] = {
+    "title": "Values",
+    "description": "A number, or lists of numbers, all rows equally long.",
+    "anyOf": [{"type": "number"}, {"type": "array", "minItems": 1, "items": {"$ref": VALUES_REF}}],
+}
+
+
+class Closed(BaseModel):
+    """An object of the spec: strict types, no unknown keys, finite numbers."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    doc: str | None = Field(None, description="What this is for; read by people only.")
+
+
+def whole(value: object) -> object:
+    """3.0 is the integer 3, as JSON Schema has it; everything else is left to pydantic."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Whole = Annotated[int, BeforeValidator(whole)]
+
+
+def regular(values: object) -> object:
+    """Exact values as nested lists; refuses all but finite numbers, and rows that differ in length."""
+    lists = values.tolist() if hasattr(values, "tolist") else values
+    lengths(lists, 0)
+    return lists
+
+
+def lengths(values: object, depth: int) -> tuple[int, ...]:
+    """The shape of nested lists; raises a pydantic error that says what is wrong."""
+    if isinstance(values, (list, tuple)):
+        if not values or depth == DEEPEST:
+            raise PydanticCustomError("values", "an empty list" if not values else f"more than {DEEPEST} axes")
+        first, *rest = (lengths(item, depth + 1) for item in values)
+        if any(other != first for other in rest):
+            raise PydanticCustomError("values", "rows of different lengths")
+        return (len(values), *first)
+    if isinstance(values, bool) or not isinstance(values, (int, float)):
+        raise PydanticCustomError("values", "{given} among the numbers", {"given": shorten(values)})
+    if not math.isfinite(values if isinstance(values, float) else 0.0) or abs(values) > 1.7e308:
+        raise PydanticCustomError("values", "a number that is not finite")
+    return ()
+
+
+Values = Annotated[Any, PlainValidator(regular), WithJsonSchema({"$ref": VALUES_REF})]
+"""A number or regular nested lists of numbers."""
+
+
+def annotation(hint: Any, bounds: Mapping[str, float]) -> Any:
+    """A record's type as pydantic takes it: lists for tuples, bounds on the numbers."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return Union[tuple(annotation(part, bounds) for part in get_args(hint))]  # noqa: UP007
+    if origin is tuple:
+        return Annotated[tuple[annotation(get_args(hint)[0], bounds), ...], Strict(False)]
+    if hint is int:
+        return Annotated[int, BeforeValidator(whole), Field(**bounds)]  # type: ignore[arg-type]
+    if hint is float:
+        return Annotated[float, Field(**bounds)]  # type: ignore[arg-type]
+    return hint
+
+
+def fields_of(record: type[Record]) -> dict[str, Any]:
+    """Pydantic's fields for a record's attributes."""
+    found: dict[str, Any] = {}
+    for part in dataclasses.fields(record):
+        kind = annotation(record.annotations()[part.name], part.metadata["bounds"])
+        default = ... if part.default is dataclasses.MISSING else part.default
+        if part.metadata["given_by"]:
+            kind, default = kind | None, None
+        found[part.name] = (kind, Field(default, description=part.metadata["doc"]))
+    return found
+
+
+def tagged(key: str, word: str) -> dict[str, Any]:
+    """The field that tells what an object is, such as ``op``: one word."""
+    description = f'Always "{word}".'
+    return {key: (Literal[word], Field(word, description=description))}
+
+
+def derive(record: type[Record], title: str, base: type[BaseModel] = Closed, /, **more: Any) -> type[BaseModel]:
+    """The pydantic model of a record; ``more`` adds fields or replaces those of the record."""
+    summary = (record.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ").replace("``", "")
+    equation = getattr(record, "equation", "")
+    made: type[BaseModel] = create_model(
+        title,
+        __base__=base,
+        __module__="nbn_spec.spec",
+        __doc__=f"{summary} {equation}".strip(),
+        **{**fields_of(record), **more},
+    )
+    return made

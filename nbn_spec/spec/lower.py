@@ -1,0 +1,294 @@
+"""From a canonical spec to a graph: names resolved, nodes sorted, shapes inferred, every mistake collected."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nbn_spec.errors import GraphError, Problem, suggestion
+from nbn_spec.graph import BATCH, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
+from nbn_spec.initializers import INITIALIZERS, Initializer
+from nbn_spec.ops import OPS
+from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, show
+from nbn_spec.record import AttributeProblem
+from nbn_spec.spec.nodes import Exact
+from nbn_spec.spec.normalize import Canonical
+from nbn_spec.spec.read import pointer
+
+Path = tuple[object, ...]
+
+
+@dataclass
+class Lowering:
+    """What is known while the nodes are taken up one after the other."""
+
+    canonical: Canonical
+    where: str
+    problems: list[Problem] = field(default_factory=list)
+    values: dict[str, tuple[Shape, bool]] = field(default_factory=dict)
+    """Shape of every value so far, and whether it holds whole numbers."""
+    routes: dict[str, str] = field(default_factory=dict)
+    """For every node the one it takes its first input from: the path that a shape came by."""
+    parameters: list[Parameter] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    """Nodes with a mistake, and those that need them: nothing is said of the latter."""
+
+    def complain(self, code: str, path: Path, message: str, hint: str = "") -> None:
+        """Note a mistake."""
+        self.problems.append(Problem(code, pointer(self.where, path), message, hint))
+
+    def route(self, name: str) -> str:
+        """How the first operand of a node came to its shape: the last few nodes on the way."""
+        steps = [name]
+        while steps[-1] in self.routes and len(steps) < 6:
+            steps.append(self.routes[steps[-1]])
+        shown = [f"{step} {show(self.values[step][0])}" for step in reversed(steps) if step in self.values]
+        return " → ".join(shown)
+
+
+def lower(canonical: Canonical, where: str = "") -> Graph:
+    """The graph of a canonical spec; raises :class:`GraphError` with every independent mistake."""
+    spec = canonical.spec
+    state = Lowering(canonical, where)
+    inputs, constants = lower_inputs(state), lower_constants(state)
+    lower_leaf_parameters(state)
+    check_names(state)
+    nodes = lower_nodes(state)
+    check_ends(state)
+    if state.problems:
+        raise GraphError.of(in_order(state))
+    return prune(
+        Graph(
+            name=spec.name,
+            dtype=spec.dtype,
+            inputs=tuple(inputs),
+            constants=tuple(constants),
+            parameters=tuple(state.parameters),
+            nodes=tuple(nodes),
+            outputs=tuple(dict.fromkeys(spec.outputs)),
+            loss=spec.loss if isinstance(spec.loss, str) else None,
+        )
+    )
+
+
+def in_order(state: Lowering) -> list[Problem]:
+    """The mistakes, those of nodes in the order in which the nodes are written."""
+    places = {pointer(state.where, path): i for i, path in enumerate(state.canonical.origins.values())}
+
+    def rank(problem: Problem) -> int:
+        return next((i for place, i in places.items() if (problem.where + "/").startswith(place + "/")), -1)
+
+    return sorted(state.problems, key=rank)
+
+
+def prune(graph: Graph) -> Graph:
+    """The graph without the nodes, and the parameters of nodes, that neither an output nor the loss needs."""
+    live = graph.ancestors([*graph.outputs, *([graph.loss] if graph.loss else [])])
+    owned = {name for node in graph.nodes if node.name not in live for name in node.params.values()}
+    return dataclasses.replace(
+        graph,
+        nodes=tuple(node for node in graph.nodes if node.name in live),
+        parameters=tuple(p for p in graph.parameters if p.name not in owned - live),
+        dead=tuple(node.name for node in graph.nodes if node.name not in live),
+    )
+
+
+def lower_inputs(state: Lowering) -> list[Input]:
+    """The graph's inputs."""
+    found = []
+    for name, item in state.canonical.spec.inputs.items():
+        shape: Shape = tuple(item.shape)
+        if BATCH in shape[1:]:
+            message = f'{BATCH}, the number of examples, may only stand first, got {show(shape)}'
+            state.complain("NBN203", ("inputs", name, "shape"), message)
+        if item.columns is not None and (not shape or shape[-1] != len(item.columns)):
+            message = f"names {len(item.columns)} columns, but the shape is {show(shape)}"
+            state.complain("NBN203", ("inputs", name, "columns"), message, "one name for each place of the last axis")
+        found.append(Input(name, shape, tuple(item.columns or ()), item.dtype == "int64"))
+        state.values[name] = (shape, item.dtype == "int64")
+    return found
+
+
+def exact(state: Lowering, value: object, path: Path) -> Array:
+    """Exact values in the model's dtype."""
+    with np.errstate(over="ignore"):
+        array = np.array(value, dtype=np.float64).astype(state.canonical.spec.dtype)
+    if not np.isfinite(array).all():
+        state.complain("NBN113", path, f"holds a number that {state.canonical.spec.dtype} cannot hold")
+    array.flags.writeable = False
+    return array
+
+
+def lower_constants(state: Lowering) -> list[Constant]:
+    """The graph's constants."""
+    constants = state.canonical.spec.constants.items()
+    found = [Constant(name, exact(state, value, ("constants", name))) for name, value in constants]
+    state.values |= {item.name: (item.shape, False) for item in found}
+    return found
+
+
+def lower_leaf_parameters(state: Lowering) -> None:
+    """The parameters that belong to the graph and not to a node."""
+    for name, item in state.canonical.spec.parameters.items():
+        path = ("parameters", name)
+        if isinstance(item, Exact):
+            value = exact(state, item.value, (*path, "value"))
+            made = Parameter(name, value.shape, item.trainable, value=value)
+        else:
+            init = initializer(state, item.init, (*path, "init"))
+            made = Parameter(name, tuple(item.shape), item.trainable, init)
+        state.parameters.append(made)
+        state.values[name] = (made.shape, False)
+
+
+def initializer(state: Lowering, setting: Any, path: Path) -> Initializer | None:
+    """The initializer that a name or an object describes."""
+    word = setting if isinstance(setting, str) else setting.init
+    if word not in INITIALIZERS:
+        state.complain("NBN114", path, f'unknown initializer "{word}"', suggestion(word, INITIALIZERS))
+        return None
+    known = {part.name for part in dataclasses.fields(INITIALIZERS[word])}
+    given = {} if isinstance(setting, str) else {name: getattr(setting, name) for name in known}
+    try:
+        return INITIALIZERS[word].from_json(given)
+    except AttributeProblem as problem:
+        state.complain("NBN205", (*path, problem.name), str(problem))
+        return None
+
+
+def check_names(state: Lowering) -> None:
+    """Every name stands for one thing, and every input of a node for something."""
+    spec = state.canonical.spec
+    leaves = [*spec.inputs, *spec.parameters, *spec.constants]
+    uses = Counter([*leaves, *(node.name for node in spec.nodes)])
+    for name in [name for name, count in uses.items() if count > 1]:
+        owners = [kind for kind in ("inputs", "parameters", "constants") if name in getattr(spec, kind)]
+        path = state.canonical.origins.get(name, (owners[0], name) if owners else ())
+        state.complain("NBN200", path, f'the name "{name}" stands for {uses[name]} things', "give each its own name")
+        state.broken.add(name)
+
+
+def lower_nodes(state: Lowering) -> list[Node]:
+    """The nodes, sorted; those with a mistake, and those that need them, are left out."""
+    nodes = {node.name: node for node in state.canonical.spec.nodes}
+    known = {*nodes, *state.values}
+    for node in nodes.values():
+        complain_of_missing(state, node, known)
+    try:
+        order = sort({name: node.inputs for name, node in nodes.items()})
+    except CycleProblem as problem:
+        path = state.canonical.origins[problem.cycle[0]]
+        hint = "a node may not need its own result; break the circle at one of its inputs"
+        state.complain("NBN202", path, f"the nodes wait for each other: {problem}", hint)
+        return []
+    made = []
+    for name in order:
+        node = nodes[name]
+        if name in state.broken or not state.broken.isdisjoint(node.inputs):
+            state.broken.add(name)
+        elif (lowered := lower_node(state, node)) is not None:
+            made.append(lowered)
+        else:
+            state.broken.add(name)
+    return made
+
+
+def lower_node(state: Lowering, node: Any) -> Node | None:
+    """A node with its shape and its parameters; ``None`` and a complaint where there is a mistake."""
+    path = state.canonical.origins[node.name]
+    op = lower_op(state, node, path)
+    if op is None:
+        return None
+    operands = [state.values[name] for name in node.inputs]
+    shapes = [shape for shape, _ in operands]
+    try:
+        shape = infer(op, shapes, [integer for _, integer in operands])
+        owned = op.params(*shapes)
+    except ShapeProblem as problem:
+        arity = len(op.operands(len(shapes))) != len(shapes)
+        routes = "; ".join(state.route(name) for name in node.inputs)
+        hint = f"the inputs are {routes}" if routes else ""
+        state.complain("NBN206" if arity else "NBN203", path, f'node "{node.name}": {problem}', hint)
+        return None
+    params = {name: lower_parameter(state, node, name, param) for name, param in owned.items()}
+    if any(parameter is None for parameter in params.values()):
+        return None
+    state.values[node.name] = (shape, False)
+    if node.inputs:
+        state.routes[node.name] = node.inputs[0]
+    names = {name: f"{node.name}/{name}" for name in params}
+    return Node(node.name, op, tuple(node.inputs), names, shape)
+
+
+def lower_op(state: Lowering, node: Any, path: Path) -> Op | None:
+    """The op with its attributes."""
+    kind = OPS[node.op]
+    attributes: dict[str, Any] = {}
+    for part in dataclasses.fields(kind):
+        value = getattr(node, part.name)
+        if part.name in kind.weights:
+            value = value is not False
+        if value is None and part.metadata["given_by"]:
+            message = f'node "{node.name}" needs "{part.name}": {part.metadata["doc"]}'
+            state.complain("NBN110", (*path, part.name), message)
+            return None
+        attributes[part.name] = value
+    try:
+        return kind(**attributes)
+    except AttributeProblem as problem:
+        state.complain("NBN205", (*path, problem.name), f'node "{node.name}": {problem}')
+        return None
+
+
+def lower_parameter(state: Lowering, node: Any, name: str, param: Param) -> Parameter | None:
+    """One of a node's own parameters: drawn, or exact values of the right shape."""
+    full = f"{node.name}/{name}"
+    path = (*state.canonical.origins[node.name], name)
+    setting = getattr(node, name, None)
+    trainable = name not in OPS[node.op].statistics and getattr(setting, "trainable", True)
+    if isinstance(setting, Exact):
+        value = exact(state, setting.value, (*path, "value"))
+        if value.shape != param.shape:
+            message = f'{name} of "{node.name}" is {show(value.shape)}, but must be {show(param.shape)}'
+            state.complain("NBN203", (*path, "value"), message, f"the input is {state.route(node.inputs[0])}")
+            return None
+        made = Parameter(full, param.shape, trainable, value=value)
+    else:
+        init = initializer(state, param.init if setting is None or setting is True else setting, path)
+        if init is None:
+            return None
+        made = Parameter(full, param.shape, trainable, init)
+    state.parameters.append(made)
+    return made
+
+
+def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
+    """A complaint for each name that a node reads and nothing has."""
+    path = (*state.canonical.origins[node.name], "inputs")
+    for name in node.inputs:
+        if name not in known:
+            message = f'node "{node.name}" reads "{name}", but nothing is called so'
+            state.complain("NBN201", path, message, suggestion(name, known - {node.name}))
+            state.broken.add(node.name)
+
+
+def check_ends(state: Lowering) -> None:
+    """Outputs and loss exist, and the loss is a scalar that a node computes."""
+    spec = state.canonical.spec
+    nodes = {node.name for node in spec.nodes}
+    known = {*state.values, *nodes}
+    for i, name in enumerate(spec.outputs):
+        if name not in known:
+            state.complain("NBN201", ("outputs", i), f'the output "{name}" is nothing\'s name', suggestion(name, nodes))
+    loss = spec.loss
+    if loss is None:
+        return
+    if loss not in nodes:
+        state.complain("NBN201", ("loss",), f'the loss "{loss}" is no node\'s name', suggestion(loss, nodes))
+    elif loss in state.values and state.values[loss][0] != ():
+        message = f'the loss "{loss}" has shape {show(state.values[loss][0])}, but must be a scalar, []'
+        state.complain("NBN204", ("loss",), message, "end with a loss, or with sum or mean over all axes")

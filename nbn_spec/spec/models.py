@@ -1,0 +1,171 @@
+"""The whole document as pydantic models: what an author may write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, Discriminator, Field, Tag
+
+from nbn_spec.data import Column, File, Member
+from nbn_spec.metrics import METRICS
+from nbn_spec.optim import OPTIMIZERS
+from nbn_spec.params import Seed
+from nbn_spec.spec.fields import FILE_NAME_PATTERN, Closed, Name, Values, Whole, derive, tagged
+from nbn_spec.spec.nodes import AnyNode, Exact, InitObject, Tagged, camel
+from nbn_spec.train import Training, Validation
+
+LANGUAGE = 1
+"""The language's major version."""
+
+Symbol = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9_]*$")]
+Length = Annotated[Whole, Field(ge=1)]
+Dims = Annotated[list[Length | Symbol], Field(max_length=32)]
+
+
+class Input(Closed):
+    """Data that the model takes."""
+
+    shape: Dims = Field(description='Lengths and symbols; "N" is the batch and stands first: ["N", 2].')
+    columns: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="Names along the last axis.")
+    dtype: Literal["int64"] | None = Field(None, description='"int64" for class numbers; left out, the model\'s dtype.')
+
+
+class Drawn(Closed):
+    """A parameter of the graph that an initializer fills."""
+
+    shape: Annotated[list[Length], Field(max_length=32)] = Field(description="Its lengths.")
+    init: InitObject | str = Field(description="An initializer's name, or an object with its settings.")
+    trainable: bool = Field(True, description="Whether training changes it.")
+
+
+def form_of_leaf(value: object) -> str | None:
+    """Which of the forms of a graph's own parameter a value has."""
+    if isinstance(value, Mapping):
+        return "exact values" if "value" in value else "drawn"
+    return {Exact: "exact values", Drawn: "drawn"}.get(type(value)) if isinstance(value, Closed) else None
+
+
+LeafParameter = Annotated[
+    Annotated[Exact, Tag("exact values")] | Annotated[Drawn, Tag("drawn")],
+    Discriminator(
+        form_of_leaf, custom_error_type="form", custom_error_message='{"value": …} or {"shape": […], "init": …}'
+    ),
+]
+
+SeedObject = derive(Seed, "SeedObject")
+ColumnField = derive(Column, "ColumnField")
+MemberField = derive(Member, "MemberField")
+FileField = derive(File, "FileField")
+Names = Annotated[list[str], Field(min_length=1)]
+Path = Annotated[str, Field(min_length=1)]
+
+
+class ValuesData(Closed):
+    """Data written into the spec."""
+
+    values: dict[Name, Values] = Field(description="An array for each input, examples along its first axis.")
+
+
+class CsvData(Closed):
+    """Data from a csv file with a header line."""
+
+    csv: Path = Field(description="Path of the file, relative to the spec.")
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = Field(",", description="What stands between cells.")
+    columns: dict[Name, str | Names | ColumnField] = Field(  # type: ignore[valid-type]
+        default_factory=dict, description="For each input its columns; left out, those that the input declares."
+    )
+
+
+class NpzData(Closed):
+    """Data from an npz file."""
+
+    npz: Path = Field(description="Path of the file, relative to the spec.")
+    arrays: dict[Name, str | MemberField] = Field(  # type: ignore[valid-type]
+        default_factory=dict, description="For each input its array; left out, the one of the input's name."
+    )
+
+
+class NpyData(Closed):
+    """Data from npy files."""
+
+    npy: dict[Name, str | FileField] = Field(description="For each input the path of its file.")  # type: ignore[valid-type]
+
+
+DATA: dict[str, type[Closed]] = {"values": ValuesData, "csv": CsvData, "npz": NpzData, "npy": NpyData}
+DATA_FORMS = 'an object with one of the keys "values", "csv", "npz", "npy"'
+
+
+def form_of_data(value: object) -> str | None:
+    """Which kind of data an object describes: the key says so."""
+    if isinstance(value, Mapping):
+        return next((kind for kind in DATA if kind in value), None)
+    return next((kind for kind, model in DATA.items() if isinstance(value, model)), None)
+
+
+AnyData = Annotated[
+    Union[tuple(Annotated[model, Tag(kind)] for kind, model in DATA.items())],  # type: ignore[valid-type]
+    Discriminator(form_of_data, custom_error_type="form", custom_error_message=DATA_FORMS),
+]
+
+
+def settings(table: Mapping[str, Any]) -> dict[str, type[BaseModel]]:
+    """The models of named records, such as optimizers."""
+    return {word: derive(record, camel(word), Tagged, **tagged("name", word)) for word, record in table.items()}
+
+
+OPTIMIZER_MODELS = settings(OPTIMIZERS)
+METRIC_MODELS = settings(METRICS)
+OptimizerName = Literal[tuple(OPTIMIZER_MODELS)]  # type: ignore[valid-type]
+MetricName = Literal[tuple(METRIC_MODELS)]  # type: ignore[valid-type]
+OptimizerObject = Annotated[Union[tuple(OPTIMIZER_MODELS.values())], Field(discriminator="name")]
+MetricObject = Annotated[Union[tuple(METRIC_MODELS.values())], Field(discriminator="name")]
+ValidationObject = derive(Validation, "ValidationObject")
+
+
+def word_or_object(value: object) -> str:
+    """Whether a value is a name alone, or an object with settings."""
+    return "a name" if isinstance(value, str) else "an object"
+
+
+AnyOptimizer = Annotated[
+    Annotated[OptimizerName, Tag("a name")] | Annotated[OptimizerObject, Tag("an object")],
+    Discriminator(word_or_object),
+]
+AnyMetric = Annotated[
+    Annotated[MetricName, Tag("a name")] | Annotated[MetricObject, Tag("an object")], Discriminator(word_or_object)
+]
+
+Train = derive(
+    Training,
+    "Train",
+    optimizer=(AnyOptimizer, Field("sgd", description="How parameters follow their gradients.")),
+    metrics=(list[AnyMetric], Field(default_factory=list, description="Measured beside the loss, every epoch.")),
+    validation=(ValidationObject | None, Field(None, description="Hold back a part of the data to measure on.")),
+)
+
+
+class ModelSpec(Closed):
+    """A neural network, or any computational graph, as one document."""
+
+    schema_: str | None = Field(None, alias="$schema", description="For editors: where the JSON Schema is.")
+    version: Literal[1] = Field(LANGUAGE, description="The language's major version.")
+    name: Annotated[str, Field(pattern=FILE_NAME_PATTERN, max_length=100)] = Field(
+        description="The model's name; results are written to runs/NAME."
+    )
+    dtype: Literal["float32", "float64"] = Field("float32", description="The dtype of every real number.")
+    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] | SeedObject = Field(  # type: ignore[valid-type]
+        0, description="A number, or an object that also picks the generator."
+    )
+    inputs: dict[Name, Input] = Field(default_factory=dict, description="The data that the model takes, by name.")
+    parameters: dict[Name, LeafParameter] = Field(default_factory=dict, description="Trainable leaves, by name.")
+    constants: dict[Name, Values] = Field(default_factory=dict, description="Fixed leaves, by name.")
+    nodes: Annotated[list[AnyNode], Field(min_length=1)] = Field(description="The operations, in any order.")
+    outputs: Annotated[list[Name], Field(min_length=1)] = Field(description="Names of what predictions return.")
+    loss: Name | AnyNode | None = Field(None, description="A node that gives a scalar: its name, or the node itself.")
+    data: AnyData | None = Field(None, description="Where the data comes from.")
+    train: Train | None = Field(None, description="How to train.")  # type: ignore[valid-type]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as JSON, with what was given and nothing more."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

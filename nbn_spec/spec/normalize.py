@@ -1,0 +1,217 @@
+"""From what an author wrote to what was meant: every name and input written out, sugar expanded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from nbn_spec.errors import SpecError
+from nbn_spec.ops import OPS
+from nbn_spec.spec.models import (
+    METRIC_MODELS,
+    OPTIMIZER_MODELS,
+    ColumnField,
+    CsvData,
+    FileField,
+    Input,
+    MemberField,
+    ModelSpec,
+    NpyData,
+    NpzData,
+    SeedObject,
+    Train,
+)
+from nbn_spec.spec.nodes import INITS, NODES, Dense
+from nbn_spec.spec.read import pointer
+
+STANDARDIZED = "/standardized"
+"""What is added to an input's name for the node that standardizes it."""
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """A spec in which nothing is implied, and for each node where in the document it was written."""
+
+    spec: ModelSpec
+    origins: Mapping[str, tuple[object, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical document, every default filled in; ``doc`` stays where it describes the model."""
+        document = self.spec.model_dump(mode="json", by_alias=True, exclude={"schema_"})
+        for part in ("data", "train", "seed"):
+            document[part] = without_doc(document[part])
+        document["nodes"] = [{k: v for k, v in node.items() if v is not None} for node in document["nodes"]]
+        return document
+
+
+def without_doc(value: Any) -> Any:
+    """JSON without the ``doc`` of its objects."""
+    if isinstance(value, dict):
+        return {key: without_doc(item) for key, item in value.items() if key != "doc"}
+    return [without_doc(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass
+class Names:
+    """Names in use, and new ones: an op's name and a number."""
+
+    taken: set[str]
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def new(self, word: str) -> str:
+        """The first free ``word_1``, ``word_2``, …"""
+        while True:
+            self.numbers[word] = number = self.numbers.get(word, 0) + 1
+            if (name := f"{word}_{number}") not in self.taken:
+                self.taken.add(name)
+                return name
+
+
+def normalize(spec: ModelSpec, where: str = "") -> Canonical:
+    """The canonical form of a spec; raises :class:`SpecError` where it leaves open what is meant."""
+    origins: dict[str, tuple[object, ...]] = {}
+    nodes: list[BaseModel] = []
+    for path, node in explicit(spec):
+        for part in expand(node):
+            part = complete(part, spec.inputs)  # noqa: PLW2901
+            origins[part.name] = path
+            nodes.append(part)
+    data = canonical_data(spec)
+    standardizers, renamed = standardize(spec, data, where)
+    nodes = [redirect(node, renamed) if node.name not in standardizers else node for node in nodes]
+    for name, node in standardizers.items():
+        origins[name] = ("data",)
+        nodes.insert(0, node)
+    seed = spec.seed if isinstance(spec.seed, BaseModel) else SeedObject(value=spec.seed)
+    changes = {"nodes": nodes, "loss": loss_name(spec, nodes), "seed": seed, "data": data, "train": canonical_train(spec)}
+    return Canonical(spec.model_copy(update=changes), origins)
+
+
+def explicit(spec: ModelSpec) -> Iterator[tuple[tuple[object, ...], Any]]:
+    """Every node, the inline loss last, with its place, its name and its list of inputs."""
+    written: list[tuple[tuple[object, ...], Any]] = [(("nodes", i), node) for i, node in enumerate(spec.nodes)]
+    if isinstance(spec.loss, BaseModel):
+        written.append((("loss",), spec.loss))
+    given = {node.name for _, node in written if node.name}
+    names = Names({*spec.inputs, *spec.parameters, *spec.constants, *given})
+    before = next(iter(spec.inputs), None)
+    for path, node in written:
+        name = node.name or names.new(node.op)
+        inputs = [node.inputs] if isinstance(node.inputs, str) else node.inputs
+        if inputs is None:
+            inputs = [before] if before else []
+        yield path, node.model_copy(update={"name": name, "inputs": inputs})
+        before = name
+
+
+def loss_name(spec: ModelSpec, nodes: list[Any]) -> str | None:
+    """The name of the loss's node; an inline one stands last."""
+    return nodes[-1].name if isinstance(spec.loss, BaseModel) else spec.loss
+
+
+def expand(node: Any) -> Iterator[Any]:
+    """A node without sugar: ``dense`` is ``linear``, and with an activation a second node."""
+    if not isinstance(node, Dense):
+        yield node
+        return
+    linear = f"{node.name}/linear" if node.activation else node.name
+    fields = {"doc": node.doc, "units": node.units, "weight": node.weight, "bias": node.bias}
+    yield NODES["linear"].model_construct(name=linear, op="linear", inputs=node.inputs, **fields)
+    if node.activation:
+        activation = NODES[node.activation]
+        yield activation.model_construct(name=node.name, op=node.activation, inputs=[linear])
+
+
+def complete(node: Any, inputs: Mapping[str, Input]) -> Any:
+    """Attributes that something else in the document gives (units by exact weights, columns by the input), and
+    initializers' names as objects."""
+    op, changes = OPS[node.op], {}
+    for part in dataclasses.fields(op):
+        giver = part.metadata["given_by"]
+        if giver and getattr(node, part.name) is None:
+            changes[part.name] = given(giver, node, inputs)
+    for name in set(op.weights) - set(op.statistics):
+        setting = getattr(node, name)
+        if isinstance(setting, str):
+            changes[name] = INITS[setting]()
+    return node.model_copy(update=changes)
+
+
+def given(giver: str, node: Any, inputs: Mapping[str, Input]) -> Any:
+    """What exact values (their first length) or the first input (its columns) say of an attribute, if anything."""
+    if giver == "columns":
+        source = inputs.get(node.inputs[0]) if node.inputs else None
+        return tuple(source.columns) if source and source.columns else None
+    value = getattr(getattr(node, giver), "value", None)
+    return len(value) if isinstance(value, (list, tuple)) else None
+
+
+def canonical_data(spec: ModelSpec) -> Any:
+    """The data with an object for every input."""
+    data = spec.data
+    if isinstance(data, CsvData):
+        declared = {name: item.columns or [name] for name, item in spec.inputs.items()}
+        columns = {name: data.columns.get(name, columns) for name, columns in declared.items()}
+        columns |= {name: item for name, item in data.columns.items() if name not in columns}
+        return data.model_copy(update={"columns": fielded(columns, "column", ColumnField)})
+    if isinstance(data, NpzData):
+        arrays = {**{name: name for name in spec.inputs}, **data.arrays}
+        return data.model_copy(update={"arrays": fielded(arrays, "array", MemberField)})
+    if isinstance(data, NpyData):
+        return data.model_copy(update={"npy": fielded(data.npy, "file", FileField)})
+    return data
+
+
+def fielded(items: Mapping[str, Any], key: str, model: Any) -> dict[str, Any]:
+    """Objects for names and lists of names."""
+    return {name: item if isinstance(item, BaseModel) else model(**{key: item}) for name, item in items.items()}
+
+
+def fields_of_data(data: Any) -> Mapping[str, Any]:
+    """The objects of a canonical ``data``, by input."""
+    return getattr(data, "columns", None) or getattr(data, "arrays", None) or getattr(data, "npy", None) or {}
+
+
+def standardize(spec: ModelSpec, data: Any, where: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """A node for each input that is to be standardized, and the new names for those who read it."""
+    chosen = [name for name, item in fields_of_data(data).items() if getattr(item, "standardize", False)]
+    targets = targets_of(spec)
+    for name in chosen:
+        if name in targets or name not in spec.inputs:
+            message = f'"{name}" is no input that can be standardized'
+            hint = "a target keeps its units, so that predictions have them too"
+            raise SpecError("NBN113", pointer(where, ("data",)), message, hint)
+    renamed = {name: name + STANDARDIZED for name in chosen}
+    construct: Any = NODES["standardize"].model_construct
+    return {new: construct(name=new, op="standardize", inputs=[name]) for name, new in renamed.items()}, renamed
+
+
+def targets_of(spec: ModelSpec) -> list[str]:
+    """The names that the loss reads as targets."""
+    loss: Any = spec.loss
+    if isinstance(loss, str):
+        loss = next((node for node in spec.nodes if node.name == loss), None)
+    inputs = getattr(loss, "inputs", None)
+    return list(inputs[1:]) if isinstance(inputs, (list, tuple)) else []
+
+
+def redirect(node: Any, renamed: Mapping[str, str]) -> Any:
+    """A node that reads the standardized inputs instead of the raw ones."""
+    if not renamed:
+        return node
+    return node.model_copy(update={"inputs": [renamed.get(name, name) for name in node.inputs]})
+
+
+def canonical_train(spec: ModelSpec) -> Any:
+    """The training with an object for the optimizer and every metric."""
+    train: Any = spec.train or Train()
+    optimizer = train.optimizer
+    changes = {
+        "optimizer": OPTIMIZER_MODELS[optimizer]() if isinstance(optimizer, str) else optimizer,
+        "metrics": [METRIC_MODELS[m]() if isinstance(m, str) else m for m in train.metrics],
+    }
+    return train.model_copy(update=changes)

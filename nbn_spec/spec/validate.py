@@ -1,0 +1,208 @@
+"""From a JSON object to a :class:`ModelSpec`, and from pydantic's errors to complaints that people can use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from nbn_spec.errors import Problem, SpecError, shorten, suggestion
+from nbn_spec.spec.models import ModelSpec
+from nbn_spec.spec.read import pointer
+
+KINDS = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "greater than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+JSON_KINDS = {dict: "an object", list: "a list", tuple: "a list", bool: "true or false", type(None): "null"}
+Path = tuple[object, ...]
+
+
+def validate(document: Mapping[str, Any], where: str = "") -> ModelSpec:
+    """The spec that a JSON object is; raises :class:`SpecError` with all that is wrong."""
+    try:
+        return ModelSpec.model_validate(document)
+    except ValidationError as error:
+        raise SpecError.of(problems(error, document, where)) from None
+    except RecursionError:
+        raise SpecError("NBN104", pointer(where, ()), "nests too deep") from None
+
+
+def problems(error: ValidationError, document: Any, where: str) -> list[Problem]:
+    """One problem for each place: what several branches of a choice expected is said in one."""
+    found: dict[Path, list[dict[str, Any]]] = {}
+    for item in error.errors(include_url=False):
+        found.setdefault(place(item, document), []).append(dict(item))
+    said = []
+    for path, items in found.items():
+        beneath = any(len(other) > len(path) and other[: len(path)] == path for other in found)
+        exact = [item for item in items if item["type"] not in KINDS]
+        if not exact and beneath:
+            continue
+        said.append(problem(exact or items, items, pointer(where, path)))
+    return said
+
+
+def place(item: Mapping[str, Any], document: Any) -> Path:
+    """The error's place in the document: pydantic's, without the names of branches."""
+    path: list[object] = []
+    value = document
+    *front, last = item["loc"]
+    for step in front:
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            continue
+        path.append(step)
+    absent = item["type"] == "missing"
+    inside = isinstance(value, Mapping) and last in value
+    counted = isinstance(value, (list, tuple)) and isinstance(last, int) and last < len(value)
+    return (*path, last) if absent or inside or counted else tuple(path)
+
+
+def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], where: str) -> Problem:
+    """The complaint about one place."""
+    item = items[0]
+    kind, given, context = item["type"], item["input"], item.get("ctx", {})
+    special = SPECIAL.get(kind)
+    if special is not None:
+        return special(item, where)
+    if kind in BOUNDS:
+        key, words = BOUNDS[kind]
+        return Problem("NBN113", where, f"must be {words} {context[key]}, got {shorten(given)}")
+    if kind in KINDS or kind == "literal_error":
+        return wrong_kind(everything, given, where)
+    if kind == "form":
+        return Problem("NBN112", where, f"expected {item['msg']}, got {described(given)}")
+    return Problem("NBN113", where, sentence(item["msg"]) + f", got {shorten(given)}")
+
+
+def sentence(text: str) -> str:
+    """Pydantic's sentence, as ours begin."""
+    return text[:1].lower() + text[1:].replace("Input", "it")
+
+
+def wrong_kind(items: list[dict[str, Any]], given: object, where: str) -> Problem:
+    """A value of a kind, or a word, that none of the branches takes."""
+    literals = [item for item in items if item["type"] == "literal_error"]
+    words = [word for item in literals for word in expected_words(item["ctx"]["expected"])]
+    if isinstance(given, str) and words:
+        return Problem("NBN114", where, f"unknown word {shorten(given)}", suggestion(given, words))
+    kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
+    wanted = kinds + [f'"{word}"' if not word.lstrip("-").isdigit() else word for word in words[:4]]
+    return Problem("NBN112", where, f"expected {' or '.join(wanted)}, got {described(given)}")
+
+
+def expected_words(text: str) -> list[str]:
+    """The words in pydantic's «'a', 'b' or 'c'»."""
+    return re.findall(r"'([^']*)'", text) or re.findall(r"\w+", text.replace(" or ", " "))
+
+
+def described(value: object) -> str:
+    """A value and, where it does not show, its kind."""
+    kind = JSON_KINDS.get(type(value), "")
+    if isinstance(value, str):
+        kind = "a string"
+    return f"{shorten(value)} ({kind})" if kind else shorten(value)
+
+
+def missing(item: Mapping[str, Any], where: str) -> Problem:
+    """A required key that is not there."""
+    key = item["loc"][-1]
+    field = next((fields[key] for model in models_at(item["loc"][:-1]) if key in (fields := named(model))), None)
+    return Problem("NBN110", where, f'"{key}" is missing', field.description if field else "")
+
+
+def extra(item: Mapping[str, Any], where: str) -> Problem:
+    """A key that the object does not have."""
+    key = item["loc"][-1]
+    known = {name for model in models_at(item["loc"][:-1]) for name in named(model)}
+    return Problem("NBN111", where, f'unknown key "{key}"', suggestion(key, known))
+
+
+def unknown_tag(item: Mapping[str, Any], where: str) -> Problem:
+    """An op, initializer, optimizer or metric that is not in its table."""
+    key, word = item["ctx"]["discriminator"].strip("'"), item["ctx"]["tag"]
+    words = expected_words(item["ctx"]["expected_tags"])
+    return Problem("NBN114", f"{where.rstrip('/')}/{key}", f'unknown {key} "{word}"', suggestion(word, words))
+
+
+def no_tag(item: Mapping[str, Any], where: str) -> Problem:
+    """An object without the word that tells what it is."""
+    key = item["ctx"]["discriminator"].strip("'")
+    return Problem("NBN110", where, f'"{key}" is missing', f'an object here says what it is: "{key}"')
+
+
+def bad_pattern(item: Mapping[str, Any], where: str) -> Problem:
+    """A name with characters that names may not have."""
+    message = f"{shorten(item['input'])} may not be used as a name here"
+    return Problem("NBN116", where, message, f"it must match {item['ctx']['pattern']}")
+
+
+def bad_values(item: Mapping[str, Any], where: str) -> Problem:
+    """Exact values that are no regular array of numbers."""
+    return Problem("NBN112", where, f"expected a number or lists of numbers, equally long; got {item['msg']}")
+
+
+SPECIAL = {
+    "missing": missing,
+    "extra_forbidden": extra,
+    "union_tag_invalid": unknown_tag,
+    "union_tag_not_found": no_tag,
+    "string_pattern_mismatch": bad_pattern,
+    "values": bad_values,
+}
+
+
+def named(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's fields by the key that an author writes."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def models_at(loc: Iterable[object]) -> list[type[BaseModel]]:
+    """The models that an object at pydantic's location may be."""
+    found: list[type[BaseModel]] = [ModelSpec]
+    for step in loc:
+        chosen = [model for model in found if step in (model.__name__, word_of(model))]
+        fields = [named(model)[step] for model in found if isinstance(step, str) and step in named(model)]
+        if chosen:
+            found = chosen
+        elif fields:
+            found = [model for field in fields for model in models_in([field.annotation, *field.metadata])]
+    return found
+
+
+def word_of(model: type[BaseModel]) -> object:
+    """The word that tells an object of this model from its siblings."""
+    tags = (model.model_fields[key].default for key in ("op", "init", "name") if key in model.model_fields)
+    return next((tag for tag in tags if isinstance(tag, str)), None)
+
+
+def models_in(kinds: Iterable[Any]) -> list[type[BaseModel]]:
+    """Every model in some annotations, unions and lists opened."""
+    found: list[type[BaseModel]] = []
+    waiting = list(kinds)
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
+            found.append(kind)
+        waiting.extend(get_args(kind))
+    return found

@@ -1,0 +1,92 @@
+"""A graph as a table of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from nbn_spec.graph import Graph, Node
+from nbn_spec.ops.base import Shape, show
+from nbn_spec.params import Layout
+
+HEADER = ("#", "node", "op", "inputs", "shape", "parameters", "count", "backward")
+RIGHT = {0, 6, 7}
+
+
+def layers(graph: Graph) -> int:
+    """How many layers the network has: nodes with parameters of their own; inputs and activations don't count."""
+    return sum(1 for node in graph.nodes if set(node.params) - set(node.op.statistics))
+
+
+def count(graph: Graph, *, trainable: bool | None = None) -> int:
+    """How many numbers the parameters hold."""
+    chosen = (p for p in graph.parameters if trainable is None or p.trainable == trainable)
+    return sum(prod(p.shape) for p in chosen)
+
+
+def row(graph: Graph, number: int, node: Node, backward: dict[str, int]) -> tuple[str, ...]:
+    """A node's line in the table."""
+    owned = {name: graph.shape(parameter) for name, parameter in node.params.items()}
+    attributes = {k: v for k, v in node.op.to_json().items() if k not in ("units", "bias", *node.op.weights)}
+    words = ", ".join(f"{name}={value}" for name, value in attributes.items() if value is not None)
+    return (
+        str(number),
+        node.name,
+        node.op.word() + (f"({words})" if words else ""),
+        ", ".join(node.inputs),
+        show(node.shape),
+        ", ".join(f"{name} {show(shape)}" for name, shape in owned.items()),
+        str(sum(prod(int(dim) for dim in shape) for shape in owned.values()) or ""),
+        str(backward.get(node.name, "")),
+    )
+
+
+def leaf_lines(graph: Graph) -> list[str]:
+    """A line for each kind of leaf that the graph has."""
+    kinds: dict[str, list[tuple[str, Shape]]] = {
+        "inputs": [(i.name, i.shape) for i in graph.inputs],
+        "parameters": [(p.name, p.shape) for p in graph.parameters if "/" not in p.name],
+        "constants": [(c.name, c.shape) for c in graph.constants],
+    }
+    return [
+        f"{kind + ':':12}" + ", ".join(f"{name} {show(shape)}" for name, shape in leaves)
+        for kind, leaves in kinds.items()
+        if leaves
+    ]
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned columns; those in ``RIGHT`` to the right; a rule under the header."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if i in RIGHT else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(aligned).rstrip()
+
+    return [line(rows[0]), "  ".join("─" * width for width in widths), *map(line, rows[1:])]
+
+
+def summarize(graph: Graph) -> str:
+    """The whole graph: leaves, nodes in forward order with their place in the backward order, totals."""
+    backward = {name: i for i, name in enumerate(graph.backward_order, start=1)}
+    rows = [row(graph, i, node, backward) for i, node in enumerate(graph.nodes, start=1)]
+    frozen = count(graph, trainable=False)
+    depth = layers(graph)
+    totals = f"{depth}-layer network, " if depth else ""
+    lines = [
+        f"{graph.name}: {totals}{count(graph):,} parameters ({frozen:,} of them frozen), {graph.dtype}",
+        *leaf_lines(graph),
+        "",
+        *table([HEADER, *rows]),
+        "",
+        f"outputs:  {', '.join(graph.outputs)}",
+        f"loss:     {graph.loss or 'none'}",
+        f"forward:  {' → '.join(graph.forward_order)}",
+        f"backward: {' → '.join(graph.backward_order) or 'none: no loss, or nothing to train'}",
+    ]
+    if graph.dead:
+        lines.append(f"left out: {', '.join(graph.dead)} (neither an output nor the loss needs them)")
+    return "\n".join(lines)
