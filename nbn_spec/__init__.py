@@ -16,7 +16,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nbn_spec.version import VERSION as __version__
+from nbn_spec import version
 
 if TYPE_CHECKING:
     from nbn_spec import spec
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nbn_spec.errors import ArchiveError, DataError, Diverged, GraphError, NbnError, SpecError, TrainingError
     from nbn_spec.model import Model, load
     from nbn_spec.train import History
+
+__version__ = version.VERSION
 
 PUBLIC = {
     "ArchiveError": "errors",

@@ -30,11 +30,11 @@ from nbn_spec.spec.validate import validate
 Source = str | PathLike[str] | Mapping[str, Any] | ModelSpec
 
 
-def compile(source: Source, *, seed: int | None = None, allow_outside: bool = False) -> Model:  # noqa: A001
+def compile(source: Source, *, seed: int | None = None, allow_outside: bool = False) -> Model:
     """A model with initialized parameters from a spec: a path, a dict, or a :class:`~nbn_spec.spec.ModelSpec`.
 
     ``seed`` replaces the spec's own; ``allow_outside`` lets data files lie outside the spec's folder (the current
-    one, where the spec is no file). Raises :class:`SpecError` and :class:`GraphError` with everything that is wrong.
+    one, where the spec is no file). Raises :class:`SpecError` and :class:`GraphError` with all that is wrong.
     """
     canonical, where = front(source, seed)
     graph = lower(canonical, where)

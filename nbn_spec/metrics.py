@@ -34,7 +34,8 @@ class Metric(Record, ABC):
             return self.known(graph, self.target)
         node = graph.by_name.get(graph.loss or "")
         if node is None or not node.op.is_loss:
-            raise TrainingError("NBN400", self.word(), "has no target", 'name the input with the true values: "target"')
+            hint = 'name the input with the true values: "target"'
+            raise TrainingError("NBN400", self.word(), "has no target", hint)
         return node.operands["target"]
 
     def known(self, graph: Graph, name: str) -> str:
@@ -68,7 +69,8 @@ class Accuracy(Metric):
     def check_shapes(self, graph: Graph) -> None:
         prediction, target = graph.shape(self.prediction(graph)), graph.shape(self.truth(graph))
         if not prediction or prediction[-1] == 1 or target not in (prediction, prediction[:-1]):
-            raise self.refuse(graph, "compares one of several columns with a class (for one column: binary_accuracy)")
+            want = "compares one of several columns with a class (for one column: binary_accuracy)"
+            raise self.refuse(graph, want)
 
     def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
         chosen = np.empty(prediction.shape[:-1], np.intp)

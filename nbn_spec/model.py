@@ -84,7 +84,8 @@ class Model:
         source = self.source
         if source is None:
             names = ", ".join(f'"{item.name}"' for item in wanted)
-            raise DataError("NBN306", self.graph.name, f"has no data for {names}", 'add "data" to the spec, or give arrays')
+            hint = 'add "data" to the spec, or give arrays'
+            raise DataError("NBN306", self.graph.name, f"has no data for {names}", hint)
         return reading.prepare(self.graph, reading.load(source, wanted, self.place), wanted)
 
     def predict(self, data: Arrays | object = None) -> Any:
@@ -160,7 +161,7 @@ class Model:
         """The loss, and its derivative by every trainable parameter; on the spec's own data if none is given."""
         bound, grad = self._traced(data, keep=False)
         views = self.layout.views(grad)
-        trained = {parameter.name: views[parameter.name] for parameter in self.graph.parameters if parameter.trainable}
+        trained = {item.name: views[item.name] for item in self.graph.parameters if item.trainable}
         return float(bound.arrays[self._loss()]), trained
 
     def trace(self, data: Arrays | object = None) -> Trace:
@@ -199,8 +200,8 @@ class Model:
     ) -> History:
         """Train on ``data`` or else on the spec's own, as the spec's ``train`` says, from the present parameters.
 
-        ``on_epoch`` is called with each epoch's number and measurements; ``stop`` is asked after every step. Raises
-        :class:`TrainingError` where training cannot start, and :class:`Diverged`.
+        ``on_epoch`` is called with each epoch's number and measurements; ``stop`` is asked after every step.
+        Raises :class:`TrainingError` where training cannot start, and :class:`Diverged`.
         """
         if epochs is not None and (not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0):
             raise TrainingError("NBN400", "epochs", f"must be a whole number of at least 0, got {epochs!r}")

@@ -64,8 +64,7 @@ class Adam(Optimizer):
     epsilon: float = attr(1e-8, ge=0, doc="Added to the root, so that nothing is divided by zero.")
 
     equation = (
-        "m ← β₁·m + (1−β₁)·g; v ← β₂·v + (1−β₂)·g²; "
-        "w ← w − learning_rate · m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + epsilon)"
+        "m ← β₁·m + (1−β₁)·g; v ← β₂·v + (1−β₂)·g²; w ← w − learning_rate · m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + epsilon)"
     )
 
     def bind(self, flat: Array, grad: Array) -> Update:

@@ -180,7 +180,7 @@ class Backward:
         return {name: sources[name] for name in node.op.keeps if name in sources}
 
     def target(self, node: Node, operand: str, source: str) -> str:
-        """The slot that a node writes its part of a gradient to: the whole gradient where it is the only reader."""
+        """The slot that a node writes its part of a gradient to; for the only reader, the whole gradient."""
         only = self.total[source] == 1
         name = gradient(source) if only else f"{gradient(source)}←{node.name}.{operand}"
         if not only:
@@ -213,8 +213,6 @@ def finish(draft: Draft, forward: int, fetched: set[str], keep: bool) -> Program
         for name, slot in draft.work.items()
     }
     offsets, arena = assign(lives, {} if keep else draft.over)
-    slots = {
-        name: Slot(name, slot.shape, slot.dtype, offsets.get(name)) for name, slot in draft.slots.items()
-    }
+    slots = {name: Slot(name, slot.shape, slot.dtype, offsets.get(name)) for name, slot in draft.slots.items()}
     unshared = sum(aligned(slot.size) for slot in draft.work.values())
     return Program(draft.graph, draft.sizes, tuple(draft.steps), forward, slots, arena, unshared)

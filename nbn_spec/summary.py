@@ -7,7 +7,6 @@ from math import prod
 
 from nbn_spec.graph import Graph, Node
 from nbn_spec.ops.base import Shape, show
-from nbn_spec.params import Layout
 
 HEADER = ("#", "node", "op", "inputs", "shape", "parameters", "count", "backward")
 RIGHT = {0, 6, 7}

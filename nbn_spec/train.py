@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nbn_spec.errors import Diverged, TrainingError, suggestion
+from nbn_spec.errors import Diverged, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import BATCH, Graph
 from nbn_spec.interpreter import Interpreter, arena_of
 from nbn_spec.metrics import METRICS, Metric
-from nbn_spec.ops.base import Array, Call, do
+from nbn_spec.ops.base import Array
 from nbn_spec.optim import OPTIMIZERS, Optimizer, Sgd
 from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import Program, plan
@@ -180,7 +180,11 @@ class Trainer:
 
     def _batched(self) -> dict[str, Array]:
         """The arrays that hold one row per example."""
-        return {item.name: self.data[item.name] for item in self.graph.inputs if item.batched and item.name in self.data}
+        return {
+            item.name: self.data[item.name]
+            for item in self.graph.inputs
+            if item.batched and item.name in self.data
+        }
 
     def _mini_batch(self, program: Program, arena: Array, buffers: Mapping[str, Array], size: int) -> Batch:
         inputs = {**self.data, **{name: buffer[:size] for name, buffer in buffers.items()}}
@@ -283,7 +287,9 @@ class Trainer:
         program = plan(self.graph, sizes, [self.graph.loss or ""], keep=True)
         again = Interpreter(program, self.layout, self.flat, inputs=inputs)
         again.forward()
-        bad = [name for name in self.graph.forward_order if name in again.arrays and not finite(again.arrays[name])]
+        bad = [
+            name for name in self.graph.forward_order if name in again.arrays and not finite(again.arrays[name])
+        ]
         views = self.layout.views(self.flat)
         broken = [name for name, values in views.items() if not finite(values)]
         when = f"epoch {epoch}, " + ("on the validation part" if step is None else f"step {step}")
@@ -296,7 +302,11 @@ class Trainer:
             raise self._complain(f"epoch {epochs - 1}, after its last step", "", broken)
 
     def _complain(self, when: str, node: str, parameter: str) -> Diverged:
-        where = f'node "{node}" ({self.graph.by_name[node].op.word()}) is the first whose value is not finite' if node else ""
+        where = (
+            f'node "{node}" ({self.graph.by_name[node].op.word()}) is the first whose value is not finite'
+            if node
+            else ""
+        )
         cause = f'parameter "{parameter}" had left the finite in the update before' if parameter else ""
         rate = getattr(self.training.optimizer, "learning_rate", None)
         hint = f"try a smaller learning rate than {rate}, inputs of smaller scale, or another initializer"

@@ -14,6 +14,7 @@ import numpy as np
 from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, do, show
 from nbn_spec.record import attr
 
+
 def examples(array: Array) -> int:
     """The number of examples: the length of the first axis."""
     return array.shape[0] if array.ndim else 1

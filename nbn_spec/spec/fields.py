@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from nbn_spec.errors import shorten
@@ -30,7 +39,12 @@ class Closed(BaseModel):
     """An object of the spec: strict types, no unknown keys, finite numbers."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
     )
 
     doc: str | None = Field(None, description="What this is for; read by people only.")
@@ -72,7 +86,7 @@ Values = Annotated[Any, PlainValidator(regular), WithJsonSchema({"$ref": VALUES_
 """A number or regular nested lists of numbers."""
 
 
-def annotation(hint: Any, bounds: Mapping[str, float]) -> Any:
+def annotation(hint: Any, bounds: Mapping[str, Any]) -> Any:
     """A record's type as pydantic takes it: lists for tuples, bounds on the numbers."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
@@ -80,9 +94,9 @@ def annotation(hint: Any, bounds: Mapping[str, float]) -> Any:
     if origin is tuple:
         return Annotated[tuple[annotation(get_args(hint)[0], bounds), ...], Strict(False)]
     if hint is int:
-        return Annotated[int, BeforeValidator(whole), Field(**bounds)]  # type: ignore[arg-type]
+        return Annotated[int, BeforeValidator(whole), Field(**bounds)]
     if hint is float:
-        return Annotated[float, Field(**bounds)]  # type: ignore[arg-type]
+        return Annotated[float, Field(**bounds)]
     return hint
 
 

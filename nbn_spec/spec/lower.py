@@ -103,11 +103,13 @@ def lower_inputs(state: Lowering) -> list[Input]:
     for name, item in state.canonical.spec.inputs.items():
         shape: Shape = tuple(item.shape)
         if BATCH in shape[1:]:
-            message = f'{BATCH}, the number of examples, may only stand first, got {show(shape)}'
+            message = f"{BATCH}, the number of examples, may only stand first, got {show(shape)}"
             state.complain("NBN203", ("inputs", name, "shape"), message)
         if item.columns is not None and (not shape or shape[-1] != len(item.columns)):
             message = f"names {len(item.columns)} columns, but the shape is {show(shape)}"
-            state.complain("NBN203", ("inputs", name, "columns"), message, "one name for each place of the last axis")
+            state.complain(
+                "NBN203", ("inputs", name, "columns"), message, "one name for each place of the last axis"
+            )
         found.append(Input(name, shape, tuple(item.columns or ()), item.dtype == "int64"))
         state.values[name] = (shape, item.dtype == "int64")
     return found
@@ -168,7 +170,9 @@ def check_names(state: Lowering) -> None:
     for name in [name for name, count in uses.items() if count > 1]:
         owners = [kind for kind in ("inputs", "parameters", "constants") if name in getattr(spec, kind)]
         path = state.canonical.origins.get(name, (owners[0], name) if owners else ())
-        state.complain("NBN200", path, f'the name "{name}" stands for {uses[name]} things', "give each its own name")
+        state.complain(
+            "NBN200", path, f'the name "{name}" stands for {uses[name]} things', "give each its own name"
+        )
         state.broken.add(name)
 
 
@@ -283,7 +287,9 @@ def check_ends(state: Lowering) -> None:
     known = {*state.values, *nodes}
     for i, name in enumerate(spec.outputs):
         if name not in known:
-            state.complain("NBN201", ("outputs", i), f'the output "{name}" is nothing\'s name', suggestion(name, nodes))
+            state.complain(
+                "NBN201", ("outputs", i), f'the output "{name}" is nothing\'s name', suggestion(name, nodes)
+            )
     loss = spec.loss
     if loss is None:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
@@ -27,8 +27,10 @@ class Input(Closed):
     """Data that the model takes."""
 
     shape: Dims = Field(description='Lengths and symbols; "N" is the batch and stands first: ["N", 2].')
-    columns: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="Names along the last axis.")
-    dtype: Literal["int64"] | None = Field(None, description='"int64" for class numbers; left out, the model\'s dtype.')
+    columns: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Names along the last axis."
+    )
+    dtype: Literal["int64"] | None = Field(None, description='"int64" for class numbers; left out, real numbers.')
 
 
 class Drawn(Closed):
@@ -71,7 +73,9 @@ class CsvData(Closed):
     """Data from a csv file with a header line."""
 
     csv: Path = Field(description="Path of the file, relative to the spec.")
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = Field(",", description="What stands between cells.")
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = Field(
+        ",", description="What stands between cells."
+    )
     columns: dict[Name, str | Names | ColumnField] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="For each input its columns; left out, those that the input declares."
     )
@@ -103,10 +107,17 @@ def form_of_data(value: object) -> str | None:
     return next((kind for kind, model in DATA.items() if isinstance(value, model)), None)
 
 
-AnyData = Annotated[
-    Union[tuple(Annotated[model, Tag(kind)] for kind, model in DATA.items())],  # type: ignore[valid-type]
-    Discriminator(form_of_data, custom_error_type="form", custom_error_message=DATA_FORMS),
-]
+if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
+    AnyData: TypeAlias = Any
+    OptimizerName: TypeAlias = str
+    OptimizerObject: TypeAlias = Any
+    MetricName: TypeAlias = str
+    MetricObject: TypeAlias = Any
+else:
+    AnyData = Annotated[
+        tuple(Annotated[model, Tag(kind)] for kind, model in DATA.items()),
+        Discriminator(form_of_data, custom_error_type="form", custom_error_message=DATA_FORMS),
+    ]
 
 
 def settings(table: Mapping[str, Any]) -> dict[str, type[BaseModel]]:
@@ -116,10 +127,11 @@ def settings(table: Mapping[str, Any]) -> dict[str, type[BaseModel]]:
 
 OPTIMIZER_MODELS = settings(OPTIMIZERS)
 METRIC_MODELS = settings(METRICS)
-OptimizerName = Literal[tuple(OPTIMIZER_MODELS)]  # type: ignore[valid-type]
-MetricName = Literal[tuple(METRIC_MODELS)]  # type: ignore[valid-type]
-OptimizerObject = Annotated[Union[tuple(OPTIMIZER_MODELS.values())], Field(discriminator="name")]
-MetricObject = Annotated[Union[tuple(METRIC_MODELS.values())], Field(discriminator="name")]
+if not TYPE_CHECKING:
+    OptimizerName = Literal[tuple(OPTIMIZER_MODELS)]
+    MetricName = Literal[tuple(METRIC_MODELS)]
+    OptimizerObject = Annotated[tuple(OPTIMIZER_MODELS.values()), Field(discriminator="name")]
+    MetricObject = Annotated[tuple(METRIC_MODELS.values()), Field(discriminator="name")]
 ValidationObject = derive(Validation, "ValidationObject")
 
 
@@ -149,7 +161,7 @@ class ModelSpec(Closed):
     """A neural network, or any computational graph, as one document."""
 
     schema_: str | None = Field(None, alias="$schema", description="For editors: where the JSON Schema is.")
-    version: Literal[1] = Field(LANGUAGE, description="The language's major version.")
+    version: Literal[1] = Field(1, description="The language's major version.")
     name: Annotated[str, Field(pattern=FILE_NAME_PATTERN, max_length=100)] = Field(
         description="The model's name; results are written to runs/NAME."
     )
@@ -162,7 +174,9 @@ class ModelSpec(Closed):
     constants: dict[Name, Values] = Field(default_factory=dict, description="Fixed leaves, by name.")
     nodes: Annotated[list[AnyNode], Field(min_length=1)] = Field(description="The operations, in any order.")
     outputs: Annotated[list[Name], Field(min_length=1)] = Field(description="Names of what predictions return.")
-    loss: Name | AnyNode | None = Field(None, description="A node that gives a scalar: its name, or the node itself.")
+    loss: Name | AnyNode | None = Field(
+        None, description="A node that gives a scalar: its name, or the node itself."
+    )
     data: AnyData | None = Field(None, description="Where the data comes from.")
     train: Train | None = Field(None, description="How to train.")  # type: ignore[valid-type]
 

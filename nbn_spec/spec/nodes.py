@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from nbn_spec.errors import SpecError
 from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Op
@@ -32,7 +31,11 @@ class Tagged(Closed):
     @classmethod
     def tags(cls) -> set[str]:
         """The fields that hold one fixed word."""
-        return {name for name, field in cls.model_fields.items() if getattr(field.annotation, "__origin__", None) is Literal}
+        return {
+            name
+            for name, field in cls.model_fields.items()
+            if getattr(field.annotation, "__origin__", None) is Literal
+        }
 
 
 class Exact(Closed):
@@ -50,8 +53,14 @@ def initializer(word: str) -> type[BaseModel]:
 
 
 INITS: dict[str, type[BaseModel]] = {word: initializer(word) for word in INITIALIZERS}
-InitName = Literal[PLAIN_INITIALIZERS]  # type: ignore[valid-type]
-InitObject = Annotated[Union[tuple(INITS.values())], Field(discriminator="init")]
+if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
+    InitName: TypeAlias = str
+    InitObject: TypeAlias = Any
+    ActivationName: TypeAlias = str
+    AnyNode: TypeAlias = Any
+else:
+    InitName = Literal[PLAIN_INITIALIZERS]
+    InitObject = Annotated[tuple(INITS.values()), Field(discriminator="init")]
 INIT_FORMS = 'an initializer\'s name, {"init": …} or {"value": …}'
 
 
@@ -88,7 +97,8 @@ class NodeBase(Tagged):
 
     name: Name | None = Field(None, description="Left out: the op's name and a number.")
     inputs: Name | Annotated[list[Name], Field(min_length=1)] | None = Field(
-        None, description="A name or a list of names; left out, the node written just before (first: the first input)."
+        None,
+        description="A name or a list of names; left out, the node written just before (first: the first input).",
     )
 
 
@@ -99,7 +109,11 @@ def parameters_of(op: type[Op]) -> dict[str, Any]:
         if name in op.statistics:
             continue
         kind = OptionalWeight if name in op.annotations() else Weight
-        what = "Initial values; left out, the op's default. false: none." if kind is OptionalWeight else "Initial values."
+        what = (
+            "Initial values; left out, the op's default. false: none."
+            if kind is OptionalWeight
+            else "Initial values."
+        )
         found[name] = (kind | None, Field(None, description=what))
     return found
 
@@ -114,21 +128,21 @@ ACTIVATIONS = tuple(
 )
 
 
+if not TYPE_CHECKING:
+    ActivationName = Literal[ACTIVATIONS]
+
+
 class Dense(NodeBase):
     """A linear layer and its activation: sugar for two nodes, NAME/linear and NAME."""
 
     op: Literal["dense"] = Field("dense", description='Always "dense".')
     units: Annotated[Whole, Field(ge=1)] | None = Field(None, description="Number of neurons.")
-    activation: Literal[ACTIVATIONS] | None = Field(None, description="Left out: none.")  # type: ignore[valid-type]
+    activation: ActivationName | None = Field(None, description="Left out: none.")
     weight: Weight | None = Field(None, description="Initial values, stored (out, in).")
     bias: OptionalWeight | None = Field(None, description="Initial values; left out, zeros. false: none.")
 
 
 NODES: dict[str, type[BaseModel]] = {**{word: node(word) for word in OPS}, "dense": Dense}
 """The model of every node by its op."""
-AnyNode = Annotated[Union[tuple(NODES.values())], Field(discriminator="op")]
-
-
-def unknown(name: str) -> SpecError:
-    """The error for a Python class that the language has no word for."""
-    return SpecError("NBN114", name, "is no class of nbn_spec.spec")
+if not TYPE_CHECKING:
+    AnyNode = Annotated[tuple(NODES.values()), Field(discriminator="op")]

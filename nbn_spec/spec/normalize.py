@@ -74,7 +74,7 @@ class Names:
 def normalize(spec: ModelSpec, where: str = "") -> Canonical:
     """The canonical form of a spec; raises :class:`SpecError` where it leaves open what is meant."""
     origins: dict[str, tuple[object, ...]] = {}
-    nodes: list[BaseModel] = []
+    nodes: list[Any] = []
     for path, node in explicit(spec):
         for part in expand(node):
             part = complete(part, spec.inputs)  # noqa: PLW2901
@@ -87,7 +87,13 @@ def normalize(spec: ModelSpec, where: str = "") -> Canonical:
         origins[name] = ("data",)
         nodes.insert(0, node)
     seed = spec.seed if isinstance(spec.seed, BaseModel) else SeedObject(value=spec.seed)
-    changes = {"nodes": nodes, "loss": loss_name(spec, nodes), "seed": seed, "data": data, "train": canonical_train(spec)}
+    changes = {
+        "nodes": nodes,
+        "loss": loss_name(spec, nodes),
+        "seed": seed,
+        "data": data,
+        "train": canonical_train(spec),
+    }
     return Canonical(spec.model_copy(update=changes), origins)
 
 
@@ -119,7 +125,7 @@ def expand(node: Any) -> Iterator[Any]:
         yield node
         return
     linear = f"{node.name}/linear" if node.activation else node.name
-    fields = {"doc": node.doc, "units": node.units, "weight": node.weight, "bias": node.bias}
+    fields: dict[str, Any] = {"doc": node.doc, "units": node.units, "weight": node.weight, "bias": node.bias}
     yield NODES["linear"].model_construct(name=linear, op="linear", inputs=node.inputs, **fields)
     if node.activation:
         activation = NODES[node.activation]
@@ -152,7 +158,7 @@ def given(giver: str, node: Any, inputs: Mapping[str, Input]) -> Any:
 
 def canonical_data(spec: ModelSpec) -> Any:
     """The data with an object for every input."""
-    data = spec.data
+    data: Any = spec.data
     if isinstance(data, CsvData):
         declared = {name: item.columns or [name] for name, item in spec.inputs.items()}
         columns = {name: data.columns.get(name, columns) for name, columns in declared.items()}

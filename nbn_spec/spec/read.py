@@ -89,7 +89,7 @@ def check_depth(text: str, where: str) -> None:
 
 def next_to(text: str, position: int) -> str:
     """What stands at a position, for the help line."""
-    rest = text[position : position + 30].split("\n")[0].strip()
+    rest = text[position : position + 30].split("\n", maxsplit=1)[0].strip()
     before = text[:position].rstrip()[-1:]
     if before == "," and rest[:1] in ("}", "]"):
         return f'a comma stands before "{rest[:1]}": take it away'
@@ -107,7 +107,9 @@ def complaints(document: Any, twice: Mapping[int, str], where: str) -> Iterator[
         path, value = waiting.pop()
         if id(value) in twice:
             place = pointer(where, (*path, twice[id(value)]))
-            yield Problem("NBN102", place, f'the key "{twice[id(value)]}" stands twice in one object', "keep one of them")
+            yield Problem(
+                "NBN102", place, f'the key "{twice[id(value)]}" stands twice in one object', "keep one of them"
+            )
         if isinstance(value, dict):
             waiting.extend(((*path, key), item) for key, item in reversed(value.items()))
         elif isinstance(value, list):

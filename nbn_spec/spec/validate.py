@@ -65,9 +65,12 @@ def place(item: Mapping[str, Any], document: Any) -> Path:
     value = document
     *front, last = item["loc"]
     for step in front:
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int) and step < len(value):
+        if (isinstance(value, Mapping) and step in value) or (
+            isinstance(value, Sequence)
+            and not isinstance(value, str)
+            and isinstance(step, int)
+            and step < len(value)
+        ):
             value = value[step]
         else:
             continue
