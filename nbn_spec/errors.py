@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import Any, ClassVar
 
 
@@ -22,8 +24,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        help_line = f"\n  help: {self.hint}" if self.hint else ""
-        return printable(f"[{self.code}] {place}{self.message}{help_line}")
+        help_line = f"\n  help: {printable(self.hint)}" if self.hint else ""
+        return printable(f"[{self.code}] {place}{self.message}") + help_line
 
 
 class NbnError(Exception):
@@ -118,21 +120,53 @@ CODES: dict[str, str] = {
 """Every code and what it stands for."""
 
 
+LISTED, COMPARED = 60, 1000
+"""How many known words a help line lists, and among how many it looks for one that is near."""
+
+
 def printable(text: str) -> str:
-    """``text`` with control characters escaped, so that names from a document cannot steer a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    """``text`` with control characters and line breaks escaped: names from a document cannot steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class Short(Repr):
+    """Values as JSON writes them, of any depth, length and size in a short time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxlist, self.maxtuple, self.maxdict, self.maxother = 6, 20, 20, 20, 400
+
+    def repr_str(self, x: str, level: int) -> str:
+        """A string in double quotes; no message shows more of it than this."""
+        return json.dumps(x[:400], ensure_ascii=False)
+
+    def repr_int(self, x: int, level: int) -> str:
+        """A number; Python refuses to print those of thousands of digits."""
+        return str(x) if x.bit_length() < 1000 else f"a number of {x.bit_length()} bits"
+
+    def repr_bool(self, x: bool, level: int) -> str:
+        """``true`` or ``false``."""
+        return str(x).lower()
+
+    def repr_NoneType(self, x: None, level: int) -> str:  # noqa: N802  # reprlib finds it by the type's name
+        """``null``."""
+        return "null"
+
+
+SHORT = Short()
 
 
 def shorten(value: object, limit: int = 60) -> str:
-    """``repr(value)`` cut to ``limit`` characters."""
-    text = repr(value)
+    """``value`` as JSON, as far as it is that, cut to ``limit`` characters."""
+    text = SHORT.repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:
-    """“did you mean …”, or all the known words where none is near."""
+    """“did you mean …”, or the known words where none is near."""
     words = sorted(known)
-    near = get_close_matches(str(word).lower(), words, n=3, cutoff=0.6)
+    near = get_close_matches(str(word).lower()[:100], words[:COMPARED], n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(f'"{name}"' for name in near) + "?"
-    return "known: " + ", ".join(words) if words else ""
+    more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return "known: " + ", ".join(words[:LISTED]) + more if words else ""

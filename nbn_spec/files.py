@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
 def write(path: str | Path, content: bytes) -> None:
     """Write ``content`` to a temporary file in the same folder, flush it to disk, and rename it to ``path``.
 
-    Raises ``OSError``; nothing is left behind then, and what stood at ``path`` before still does.
+    A link stays one: the file that it leads to is replaced. Raises ``OSError``; nothing is left behind then, and
+    what stood at ``path`` before still does.
     """
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o777)
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def current_umask() -> int:
-    """The permissions that new files go without."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

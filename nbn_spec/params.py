@@ -106,16 +106,20 @@ def afford(graph: Graph, layout: Layout) -> None:
         raise GraphError(
             "NBN209",
             largest.name,
-            f"parameters and gradients need {need / 2**20:,.0f} MiB, but {have / 2**20:,.0f} MiB are free",
+            f"parameters and gradients need {mebibytes(need)}, but {mebibytes(have)} are free",
             f"the largest is {largest.name} {show(largest.shape)}: make it smaller",
         )
+
+
+def mebibytes(size: int) -> str:
+    """A number of bytes in words; it may be absurdly large."""
+    return f"{size // 2**20:,} MiB" if size < 2**80 else "more than any machine has"
 
 
 def free_memory() -> int:
     """Bytes of memory that can still be had."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
-            kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-            return kib * 1024
+            return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**33

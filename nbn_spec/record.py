@@ -19,6 +19,8 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from nbn_spec.errors import shorten
 
 BOUNDS = {"ge": (ge, "at least"), "gt": (gt, "greater than"), "le": (le, "at most"), "lt": (lt, "less than")}
+LARGEST = 2**63 - 1
+"""Integers beyond it are no lengths, no indices, and not always numbers that a float can be."""
 TYPE_WORDS = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: "null"}
 
 
@@ -45,7 +47,7 @@ def hints(cls: Any) -> dict[str, Any]:
 
 
 def conforms(value: object, hint: Any) -> bool:
-    """Whether ``value`` is of the annotated type; ``True`` is no number and ``nan`` is none either."""
+    """Whether ``value`` is of the annotated type; ``True``, ``nan`` and what 64 bits cannot hold are no numbers."""
     origin = get_origin(hint)
     if origin is Literal:
         return any(type(value) is type(word) and value == word for word in get_args(hint))
@@ -56,7 +58,7 @@ def conforms(value: object, hint: Any) -> bool:
     if hint is float:
         return conforms(value, int) or (isinstance(value, float) and math.isfinite(value))
     if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
     return isinstance(value, hint)
 
 
@@ -96,7 +98,8 @@ class Record:
     def _check(self, name: str, value: object, bounds: Mapping[str, float]) -> None:
         hint = self.annotations()[name]
         if not conforms(value, hint):
-            raise AttributeProblem(name, f"expected {expected(hint)}, got {shorten(value)}")
+            size = " (64 bits hold no such number)" if isinstance(value, int) and abs(value) > LARGEST else ""
+            raise AttributeProblem(name, f"expected {expected(hint)}, got {shorten(value)}{size}")
         for number in value if isinstance(value, tuple) else (value,):
             for bound, limit in bounds.items():
                 compare, words = BOUNDS[bound]

@@ -156,6 +156,11 @@ class Trainer:
         self.validation = self._bind(held_back, "validation") if held_back else None
         self.update = training.optimizer.bind(flat[: layout.trainable], self.grad[: layout.trainable])
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in one pass over the data."""
+        return -(-self.count // self.batches[0].examples)
+
     def _fetch(self) -> list[str]:
         """The values that metrics read."""
         return [name for m in self.training.metrics for name in (m.prediction(self.graph), m.truth(self.graph))]
@@ -218,6 +223,12 @@ class Trainer:
         }
         return Batch(bound, count, load, arrays[graph.loss or ""], measure)
 
+    def measure(self) -> dict[str, dict[str, float]]:
+        """Loss and metrics of the present parameters, on the training part and, if there is one, the held-back."""
+        parts = {"training": self._bind(self.data, "measure"), "validation": self.validation}
+        with np.errstate(all="ignore"):
+            return {name: measured(batch) for name, batch in parts.items() if batch is not None}
+
     def run(self, on_epoch: OnEpoch | None = None, stop: Stop = never) -> History:
         """Train; ``stop`` is asked after every step. Raises :class:`Diverged`, with the history so far in it."""
         history = History()
@@ -274,11 +285,10 @@ class Trainer:
         batch = self.validation
         if batch is None:
             return {}
-        batch.interpreter.forward()
-        loss = float(batch.loss)
-        if not math.isfinite(loss):
+        found = measured(batch)
+        if not math.isfinite(found["loss"]):
             raise self._diverged(epoch, None, batch.interpreter)
-        return {"val_loss": loss, **{f"val_{name}": measure() for name, measure in batch.measure.items()}}
+        return {f"val_{name}": value for name, value in found.items()}
 
     def _diverged(self, epoch: int, step: int | None, bound: Interpreter) -> Diverged:
         """The error for a loss that is not finite: the forward pass again, every value kept and looked at."""
@@ -311,6 +321,12 @@ class Trainer:
         rate = getattr(self.training.optimizer, "learning_rate", None)
         hint = f"try a smaller learning rate than {rate}, inputs of smaller scale, or another initializer"
         return Diverged("NBN401", when, "training diverged: " + "; ".join(filter(None, (where, cause))), hint)
+
+
+def measured(batch: Batch) -> dict[str, float]:
+    """Loss and metrics of the examples that a batch holds."""
+    batch.interpreter.forward()
+    return {"loss": float(batch.loss), **{name: measure() for name, measure in batch.measure.items()}}
 
 
 def finite(values: Array) -> bool:

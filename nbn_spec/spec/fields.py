@@ -56,7 +56,8 @@ def whole(value: object) -> object:
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Whole = Annotated[int, BeforeValidator(whole)]
+Length = Annotated[int, Field(ge=0), BeforeValidator(whole)]
+Positive = Annotated[int, Field(ge=1), BeforeValidator(whole)]
 
 
 def regular(values: object) -> object:
@@ -82,7 +83,7 @@ def lengths(values: object, depth: int) -> tuple[int, ...]:
     return ()
 
 
-Values = Annotated[Any, PlainValidator(regular), WithJsonSchema({"$ref": VALUES_REF})]
+Values = Annotated[Any, PlainValidator(regular), WithJsonSchema({"format": VALUES_REF})]
 """A number or regular nested lists of numbers."""
 
 
@@ -90,23 +91,24 @@ def annotation(hint: Any, bounds: Mapping[str, Any]) -> Any:
     """A record's type as pydantic takes it: lists for tuples, bounds on the numbers."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
-        return Union[tuple(annotation(part, bounds) for part in get_args(hint))]  # noqa: UP007
+        return Union[tuple(annotation(part, bounds) for part in get_args(hint))]
     if origin is tuple:
-        return Annotated[tuple[annotation(get_args(hint)[0], bounds), ...], Strict(False)]
+        several: Any = tuple
+        return Annotated[several[annotation(get_args(hint)[0], bounds), ...], Strict(False)]
     if hint is int:
-        return Annotated[int, BeforeValidator(whole), Field(**bounds)]
+        return Annotated[int, Field(**bounds), BeforeValidator(whole)]
     if hint is float:
         return Annotated[float, Field(**bounds)]
     return hint
 
 
-def fields_of(record: type[Record]) -> dict[str, Any]:
-    """Pydantic's fields for a record's attributes."""
+def fields_of(record: type[Record], *, complete: bool = False) -> dict[str, Any]:
+    """Pydantic's fields for a record's attributes, all of them required in a ``complete`` one."""
     found: dict[str, Any] = {}
     for part in dataclasses.fields(record):
         kind = annotation(record.annotations()[part.name], part.metadata["bounds"])
-        default = ... if part.default is dataclasses.MISSING else part.default
-        if part.metadata["given_by"]:
+        default = ... if complete or part.default is dataclasses.MISSING else part.default
+        if part.metadata["given_by"] and not complete:
             kind, default = kind | None, None
         found[part.name] = (kind, Field(default, description=part.metadata["doc"]))
     return found

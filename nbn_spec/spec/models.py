@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 
 from nbn_spec.data import Column, File, Member
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS
 from nbn_spec.params import Seed
-from nbn_spec.spec.fields import FILE_NAME_PATTERN, Closed, Name, Values, Whole, derive, tagged
+from nbn_spec.spec.fields import FILE_NAME_PATTERN, Closed, Name, Positive, Values, derive, tagged, whole
 from nbn_spec.spec.nodes import AnyNode, Exact, InitObject, Tagged, camel
 from nbn_spec.train import Training, Validation
 
@@ -19,8 +19,7 @@ LANGUAGE = 1
 """The language's major version."""
 
 Symbol = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9_]*$")]
-Length = Annotated[Whole, Field(ge=1)]
-Dims = Annotated[list[Length | Symbol], Field(max_length=32)]
+Dims = Annotated[list[Positive | Symbol], Field(max_length=32)]
 
 
 class Input(Closed):
@@ -36,7 +35,7 @@ class Input(Closed):
 class Drawn(Closed):
     """A parameter of the graph that an initializer fills."""
 
-    shape: Annotated[list[Length], Field(max_length=32)] = Field(description="Its lengths.")
+    shape: Annotated[list[Positive], Field(max_length=32)] = Field(description="Its lengths.")
     init: InitObject | str = Field(description="An initializer's name, or an object with its settings.")
     trainable: bool = Field(True, description="Whether training changes it.")
 
@@ -55,6 +54,7 @@ LeafParameter = Annotated[
     ),
 ]
 
+SeedNumber = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(whole)]
 SeedObject = derive(Seed, "SeedObject")
 ColumnField = derive(Column, "ColumnField")
 MemberField = derive(Member, "MemberField")
@@ -115,7 +115,7 @@ if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
     MetricObject: TypeAlias = Any
 else:
     AnyData = Annotated[
-        tuple(Annotated[model, Tag(kind)] for kind, model in DATA.items()),
+        Union[tuple(Annotated[model, Tag(kind)] for kind, model in DATA.items())],
         Discriminator(form_of_data, custom_error_type="form", custom_error_message=DATA_FORMS),
     ]
 
@@ -130,8 +130,8 @@ METRIC_MODELS = settings(METRICS)
 if not TYPE_CHECKING:
     OptimizerName = Literal[tuple(OPTIMIZER_MODELS)]
     MetricName = Literal[tuple(METRIC_MODELS)]
-    OptimizerObject = Annotated[tuple(OPTIMIZER_MODELS.values()), Field(discriminator="name")]
-    MetricObject = Annotated[tuple(METRIC_MODELS.values()), Field(discriminator="name")]
+    OptimizerObject = Annotated[Union[tuple(OPTIMIZER_MODELS.values())], Field(discriminator="name")]
+    MetricObject = Annotated[Union[tuple(METRIC_MODELS.values())], Field(discriminator="name")]
 ValidationObject = derive(Validation, "ValidationObject")
 
 
@@ -166,7 +166,7 @@ class ModelSpec(Closed):
         description="The model's name; results are written to runs/NAME."
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="The dtype of every real number.")
-    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] | SeedObject = Field(  # type: ignore[valid-type]
+    seed: SeedNumber | SeedObject = Field(  # type: ignore[valid-type]
         0, description="A number, or an object that also picks the generator."
     )
     inputs: dict[Name, Input] = Field(default_factory=dict, description="The data that the model takes, by name.")

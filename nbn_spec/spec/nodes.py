@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, Discriminator, Field, Tag
+from typing_extensions import TypeAliasType
 
 from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Op
-from nbn_spec.spec.fields import Closed, Name, Values, Whole, derive, tagged
+from nbn_spec.spec.fields import Closed, Name, Positive, Values, derive, tagged
 
 PLAIN_INITIALIZERS = tuple(name for name, made in INITIALIZERS.items() if name != "constant")
 """Initializers that need no settings, so that their name alone will do."""
@@ -60,7 +61,7 @@ if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
     AnyNode: TypeAlias = Any
 else:
     InitName = Literal[PLAIN_INITIALIZERS]
-    InitObject = Annotated[tuple(INITS.values()), Field(discriminator="init")]
+    InitObject = Annotated[Union[tuple(INITS.values())], Field(discriminator="init")]
 INIT_FORMS = 'an initializer\'s name, {"init": …} or {"value": …}'
 
 
@@ -77,19 +78,25 @@ def form_of_parameter(value: object) -> str | None:
     return "an initializer" if isinstance(value, Tagged) else None
 
 
-Weight = Annotated[
-    Annotated[InitName, Tag("a name")]
-    | Annotated[InitObject, Tag("an initializer")]
-    | Annotated[Exact, Tag("exact values")],
-    Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS),
-]
-OptionalWeight = Annotated[
-    Annotated[InitName, Tag("a name")]
-    | Annotated[InitObject, Tag("an initializer")]
-    | Annotated[Exact, Tag("exact values")]
-    | Annotated[Literal[False], Tag("none")],
-    Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS + ", or false"),
-]
+Weight = TypeAliasType(
+    "Weight",
+    Annotated[
+        Annotated[InitName, Tag("a name")]
+        | Annotated[InitObject, Tag("an initializer")]
+        | Annotated[Exact, Tag("exact values")],
+        Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS),
+    ],
+)
+OptionalWeight = TypeAliasType(
+    "OptionalWeight",
+    Annotated[
+        Annotated[InitName, Tag("a name")]
+        | Annotated[InitObject, Tag("an initializer")]
+        | Annotated[Exact, Tag("exact values")]
+        | Annotated[Literal[False], Tag("none")],
+        Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS + ", or false"),
+    ],
+)
 
 
 class NodeBase(Tagged):
@@ -136,7 +143,7 @@ class Dense(NodeBase):
     """A linear layer and its activation: sugar for two nodes, NAME/linear and NAME."""
 
     op: Literal["dense"] = Field("dense", description='Always "dense".')
-    units: Annotated[Whole, Field(ge=1)] | None = Field(None, description="Number of neurons.")
+    units: Positive | None = Field(None, description="Number of neurons.")
     activation: ActivationName | None = Field(None, description="Left out: none.")
     weight: Weight | None = Field(None, description="Initial values, stored (out, in).")
     bias: OptionalWeight | None = Field(None, description="Initial values; left out, zeros. false: none.")
@@ -145,4 +152,4 @@ class Dense(NodeBase):
 NODES: dict[str, type[BaseModel]] = {**{word: node(word) for word in OPS}, "dense": Dense}
 """The model of every node by its op."""
 if not TYPE_CHECKING:
-    AnyNode = Annotated[tuple(NODES.values()), Field(discriminator="op")]
+    AnyNode = Annotated[Union[tuple(NODES.values())], Field(discriminator="op")]

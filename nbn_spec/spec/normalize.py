@@ -23,7 +23,6 @@ from nbn_spec.spec.models import (
     NpyData,
     NpzData,
     SeedObject,
-    Train,
 )
 from nbn_spec.spec.nodes import INITS, NODES, Dense
 from nbn_spec.spec.read import pointer
@@ -214,7 +213,9 @@ def redirect(node: Any, renamed: Mapping[str, str]) -> Any:
 
 def canonical_train(spec: ModelSpec) -> Any:
     """The training with an object for the optimizer and every metric."""
-    train: Any = spec.train or Train()
+    train: Any = spec.train
+    if train is None:
+        return None
     optimizer = train.optimizer
     changes = {
         "optimizer": OPTIMIZER_MODELS[optimizer]() if isinstance(optimizer, str) else optimizer,

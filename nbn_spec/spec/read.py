@@ -34,16 +34,27 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def read(content: bytes, where: str = "") -> dict[str, Any]:
-    """The JSON object in ``content``: no key twice, no NaN, UTF-8; raises :class:`SpecError`."""
+    """The JSON object in ``content``, of a version that is known; raises :class:`SpecError`."""
+    document = parse(content, where)
+    if not isinstance(document, dict):
+        raise SpecError("NBN112", pointer(where, ()), f"expected an object, got {shorten(document)}")
+    check_version(document, where)
+    return document
+
+
+def parse(content: bytes, where: str = "") -> Any:
+    """The JSON value in ``content``: no key twice, no NaN, UTF-8; raises :class:`SpecError`."""
     text = decode(content, where)
     check_depth(text, where)
     doubtful: list[str] = []
     twice: dict[int, str] = {}
+    alive = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(items)
         if len(made) < len(items):
             names = [name for name, _ in items]
+            alive.append(made)  # so that no later object gets its id
             twice[id(made)] = next(name for name in names if names.count(name) > 1)
         return made
 
@@ -60,9 +71,6 @@ def read(content: bytes, where: str = "") -> dict[str, Any]:
         raise SpecError("NBN103", where, f"holds a number with too many digits: {error}") from None
     if twice or doubtful:
         raise SpecError.of(complaints(document, twice, where))
-    if not isinstance(document, dict):
-        raise SpecError("NBN112", pointer(where, ()), f"expected an object, got {shorten(document)}")
-    check_version(document, where)
     return document
 
 

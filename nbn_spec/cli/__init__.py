@@ -1,0 +1,124 @@
+"""The command line: parses arguments, calls the library, prints, and maps errors to exit codes.
+
+0 done, 1 a bug of this program, 2 the user's input, 3 training diverged, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nbn_spec.cli.guard import guarded
+from nbn_spec.version import VERSION
+
+app = typer.Typer(
+    name="nbn-spec",
+    help="Compile, train and use neural networks written as one JSON document.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Spec = Annotated[Path, typer.Argument(help="The model's JSON document.", show_default=False)]
+Archive = Annotated[Path, typer.Argument(help="An .npz that run has saved.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)]
+Outside = Annotated[bool, typer.Option("--allow-outside", help="Let data files lie outside the spec's folder.")]
+DataFile = Annotated[Path | None, typer.Option("--data", help="A csv, npz, npy or json file.", show_default=False)]
+
+
+def version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(f"nbn-spec {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compile, train and use neural networks written as one JSON document."""
+
+
+@app.command()
+@guarded
+def run(
+    spec: Spec,
+    out: Annotated[Path | None, typer.Option(help="Folder for results.", show_default="runs/NAME")] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Instead of the spec's.", show_default=False)] = None,
+    seed: Seed = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    allow_outside: Outside = False,
+) -> int:
+    """Train a model, evaluate it, and save it."""
+    from nbn_spec.cli.run import Options, run_spec
+
+    return run_spec(spec, Options(out, epochs, seed, quiet, allow_outside))
+
+
+@app.command()
+@guarded
+def validate(
+    specs: Annotated[list[Path], typer.Argument(help="JSON documents.", show_default=False)],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> int:
+    """Check documents without computing anything."""
+    from nbn_spec.cli.show import validate_specs
+
+    return validate_specs(specs, quiet)
+
+
+@app.command()
+@guarded
+def graph(spec: Spec) -> int:
+    """Show the compiled graph: nodes in forward order, shapes, parameters, backward order."""
+    from nbn_spec.cli.show import show_graph
+
+    return show_graph(spec)
+
+
+@app.command()
+@guarded
+def predict(
+    archive: Archive,
+    data: DataFile = None,
+    json: Annotated[str | None, typer.Option(help="The data itself: [[0, 1]].", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A csv, json, npy or npz file to write.", show_default=False)
+    ] = None,
+) -> int:
+    """Compute a saved model's outputs."""
+    from nbn_spec.cli.predict import predict_archive
+
+    return predict_archive(archive, data, json, out)
+
+
+@app.command()
+@guarded
+def evaluate(archive: Archive, data: DataFile = None) -> int:
+    """Compute a saved model's loss and metrics."""
+    from nbn_spec.cli.predict import evaluate_archive
+
+    return evaluate_archive(archive, data)
+
+
+@app.command()
+@guarded
+def schema(
+    which: Annotated[
+        Literal["model", "graph"], typer.Argument(help="Of specs, or of graphs in archives.")
+    ] = "model",
+) -> int:
+    """Print the published JSON Schema."""
+    from nbn_spec.cli.show import show_schema
+
+    return show_schema(which)
+
+
+def main() -> None:
+    """The console script."""
+    app()
