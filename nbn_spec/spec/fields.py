@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
+from numbers import Integral
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -21,10 +22,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from nbn_spec.errors import shorten
-from nbn_spec.record import Record
+from nbn_spec.record import LARGEST, Record
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 FILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+SYMBOL_PATTERN = r"^[A-Z][A-Za-z0-9_]*$"
 DEEPEST = 32
 """Most axes that exact values may have."""
 VALUES_REF = "#/$defs/Values"
@@ -51,13 +53,15 @@ class Closed(BaseModel):
 
 
 def whole(value: object) -> object:
-    """3.0 is the integer 3, as JSON Schema has it; everything else is left to pydantic."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """3.0 is the integer 3, as JSON Schema has it, and NumPy's integers are some; the rest is left to pydantic."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 Length = Annotated[int, Field(ge=0), BeforeValidator(whole)]
-Positive = Annotated[int, Field(ge=1), BeforeValidator(whole)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(whole)]
 
 
 def regular(values: object) -> object:
@@ -78,7 +82,7 @@ def lengths(values: object, depth: int) -> tuple[int, ...]:
         return (len(values), *first)
     if isinstance(values, bool) or not isinstance(values, (int, float)):
         raise PydanticCustomError("values", "{given} among the numbers", {"given": shorten(values)})
-    if not math.isfinite(values if isinstance(values, float) else 0.0) or abs(values) > 1.7e308:
+    if not abs(values) <= sys.float_info.max:
         raise PydanticCustomError("values", "a number that is not finite")
     return ()
 

@@ -11,14 +11,14 @@ from nbn_spec.data import Column, File, Member
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS
 from nbn_spec.params import Seed
-from nbn_spec.spec.fields import FILE_NAME_PATTERN, Closed, Name, Positive, Values, derive, tagged, whole
+from nbn_spec.spec.fields import FILE_NAME_PATTERN, SYMBOL_PATTERN, Closed, Name, Positive, Values, derive, tagged, whole
 from nbn_spec.spec.nodes import AnyNode, Exact, InitObject, Tagged, camel
 from nbn_spec.train import Training, Validation
 
 LANGUAGE = 1
 """The language's major version."""
 
-Symbol = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9_]*$")]
+Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Dims = Annotated[list[Positive | Symbol], Field(max_length=32)]
 
 
@@ -43,12 +43,12 @@ class Drawn(Closed):
 def form_of_leaf(value: object) -> str | None:
     """Which of the forms of a graph's own parameter a value has."""
     if isinstance(value, Mapping):
-        return "exact values" if "value" in value else "drawn"
-    return {Exact: "exact values", Drawn: "drawn"}.get(type(value)) if isinstance(value, Closed) else None
+        return "Exact" if "value" in value else "Drawn"
+    return type(value).__name__ if isinstance(value, (Exact, Drawn)) else None
 
 
 LeafParameter = Annotated[
-    Annotated[Exact, Tag("exact values")] | Annotated[Drawn, Tag("drawn")],
+    Annotated[Exact, Tag("Exact")] | Annotated[Drawn, Tag("Drawn")],
     Discriminator(
         form_of_leaf, custom_error_type="form", custom_error_message='{"value": …} or {"shape": […], "init": …}'
     ),
@@ -73,7 +73,7 @@ class CsvData(Closed):
     """Data from a csv file with a header line."""
 
     csv: Path = Field(description="Path of the file, relative to the spec.")
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = Field(
+    separator: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = Field(
         ",", description="What stands between cells."
     )
     columns: dict[Name, str | Names | ColumnField] = Field(  # type: ignore[valid-type]
@@ -101,10 +101,10 @@ DATA_FORMS = 'an object with one of the keys "values", "csv", "npz", "npy"'
 
 
 def form_of_data(value: object) -> str | None:
-    """Which kind of data an object describes: the key says so."""
+    """Which model an object that describes data has: one of its keys says so."""
     if isinstance(value, Mapping):
-        return next((kind for kind in DATA if kind in value), None)
-    return next((kind for kind, model in DATA.items() if isinstance(value, model)), None)
+        return next((model.__name__ for kind, model in DATA.items() if kind in value), None)
+    return next((model.__name__ for model in DATA.values() if isinstance(value, model)), None)
 
 
 if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
@@ -115,7 +115,7 @@ if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
     MetricObject: TypeAlias = Any
 else:
     AnyData = Annotated[
-        Union[tuple(Annotated[model, Tag(kind)] for kind, model in DATA.items())],
+        Union[tuple(Annotated[model, Tag(model.__name__)] for model in DATA.values())],
         Discriminator(form_of_data, custom_error_type="form", custom_error_message=DATA_FORMS),
     ]
 
@@ -135,17 +135,22 @@ if not TYPE_CHECKING:
 ValidationObject = derive(Validation, "ValidationObject")
 
 
-def word_or_object(value: object) -> str:
+def word_or_object(value: object) -> str | None:
     """Whether a value is a name alone, or an object with settings."""
-    return "a name" if isinstance(value, str) else "an object"
+    if isinstance(value, str):
+        return "a name"
+    return "an object" if isinstance(value, (Mapping, Tagged)) else None
 
 
+NAME_OR_OBJECT = Discriminator(
+    word_or_object, custom_error_type="form", custom_error_message='a name or {"name": …} with settings'
+)
 AnyOptimizer = Annotated[
     Annotated[OptimizerName, Tag("a name")] | Annotated[OptimizerObject, Tag("an object")],
-    Discriminator(word_or_object),
+    NAME_OR_OBJECT,
 ]
 AnyMetric = Annotated[
-    Annotated[MetricName, Tag("a name")] | Annotated[MetricObject, Tag("an object")], Discriminator(word_or_object)
+    Annotated[MetricName, Tag("a name")] | Annotated[MetricObject, Tag("an object")], NAME_OR_OBJECT
 ]
 
 Train = derive(

@@ -72,9 +72,9 @@ def form_of_parameter(value: object) -> str | None:
     if value is False:
         return "none"
     if isinstance(value, Mapping):
-        return "exact values" if "value" in value else "an initializer"
+        return "Exact" if "value" in value else "an initializer"
     if isinstance(value, Exact):
-        return "exact values"
+        return "Exact"
     return "an initializer" if isinstance(value, Tagged) else None
 
 
@@ -83,7 +83,7 @@ Weight = TypeAliasType(
     Annotated[
         Annotated[InitName, Tag("a name")]
         | Annotated[InitObject, Tag("an initializer")]
-        | Annotated[Exact, Tag("exact values")],
+        | Annotated[Exact, Tag("Exact")],
         Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS),
     ],
 )
@@ -92,7 +92,7 @@ OptionalWeight = TypeAliasType(
     Annotated[
         Annotated[InitName, Tag("a name")]
         | Annotated[InitObject, Tag("an initializer")]
-        | Annotated[Exact, Tag("exact values")]
+        | Annotated[Exact, Tag("Exact")]
         | Annotated[Literal[False], Tag("none")],
         Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS + ", or false"),
     ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from nbn_spec.spec.models import LANGUAGE
 LARGEST = 64 * 2**20
 """Bytes; larger arrays belong into files of their own."""
 DEEPEST = 64
+"""Levels of lists and objects."""
+DIGITS = 300
+"""Longest number that is read as an int."""
 TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -30,15 +34,16 @@ def read_file(path: Path) -> dict[str, Any]:
         raise SpecError("NBN100", str(path), "there is no such file") from None
     except OSError as error:
         raise SpecError("NBN100", str(path), f"cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise SpecError("NBN100", str(path), f"is no path: {error}") from None
     return read(content, str(path))
 
 
 def read(content: bytes, where: str = "") -> dict[str, Any]:
-    """The JSON object in ``content``, of a version that is known; raises :class:`SpecError`."""
+    """The JSON object in ``content``; raises :class:`SpecError`."""
     document = parse(content, where)
     if not isinstance(document, dict):
         raise SpecError("NBN112", pointer(where, ()), f"expected an object, got {shorten(document)}")
-    check_version(document, where)
     return document
 
 
@@ -46,32 +51,48 @@ def parse(content: bytes, where: str = "") -> Any:
     """The JSON value in ``content``: no key twice, no NaN, UTF-8; raises :class:`SpecError`."""
     text = decode(content, where)
     check_depth(text, where)
-    doubtful: list[str] = []
-    twice: dict[int, str] = {}
-    alive = []
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(items)
-        if len(made) < len(items):
-            names = [name for name, _ in items]
-            alive.append(made)  # so that no later object gets its id
-            twice[id(made)] = next(name for name in names if names.count(name) > 1)
-        return made
-
-    def constant(word: str) -> float:
-        doubtful.append(word)
-        return float(word)
-
+    doubts = Doubts()
     try:
-        document = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        document = json.loads(
+            text,
+            object_pairs_hook=doubts.pairs,
+            parse_constant=doubts.number,
+            parse_float=doubts.number,
+            parse_int=doubts.integer,
+        )
     except json.JSONDecodeError as error:
         place = f"{where}:{error.lineno}:{error.colno}"
         raise SpecError("NBN101", place, f"is not JSON: {error.msg}", next_to(text, error.pos)) from None
-    except ValueError as error:
-        raise SpecError("NBN103", where, f"holds a number with too many digits: {error}") from None
-    if twice or doubtful:
-        raise SpecError.of(complaints(document, twice, where))
+    if doubts.twice or doubts.infinite:
+        raise SpecError.of(complaints(document, doubts, where))
     return document
+
+
+@dataclass
+class Doubts:
+    """What Python's reader of JSON lets pass: keys that stand twice, and numbers that are not finite."""
+
+    twice: dict[int, tuple[dict[str, Any], str]] = field(default_factory=dict)
+    """By its id, each object with such a key (kept, so that no later object gets the id), and the key."""
+    infinite: bool = False
+
+    def pairs(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object from its keys and values."""
+        made = dict(items)
+        if len(made) < len(items):
+            seen: set[str] = set()
+            self.twice[id(made)] = made, next(name for name, _ in items if name in seen or seen.add(name))
+        return made
+
+    def number(self, text: str) -> float:
+        """A number with a fraction or an exponent, or ``NaN`` and its like."""
+        value = float(text)
+        self.infinite |= not math.isfinite(value)
+        return value
+
+    def integer(self, text: str) -> int | float:
+        """A number without; one that is too long for an int is read as a float."""
+        return int(text) if len(text) <= DIGITS else self.number(text)
 
 
 def decode(content: bytes, where: str) -> str:
@@ -79,9 +100,10 @@ def decode(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        message = f"is not UTF-8: byte 0x{content[error.start]:02x} in line {line}"
-        raise SpecError("NBN105", f"{where}:{line}", message, "save the file as UTF-8") from None
+        before = error.object[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        message = f"is not UTF-8: byte 0x{error.object[error.start]:02x}"
+        raise SpecError("NBN105", f"{where}:{line}:{column}", message, "save the file as UTF-8") from None
 
 
 def check_depth(text: str, where: str) -> None:
@@ -91,12 +113,16 @@ def check_depth(text: str, where: str) -> None:
         mark = token.group()[0]
         depth += (mark in "[{") - (mark in "]}")
         if depth > DEEPEST:
-            line = text.count("\n", 0, token.start()) + 1
-            raise SpecError("NBN104", f"{where}:{line}", f"nests deeper than {DEEPEST} levels")
+            line, column = text.count("\n", 0, token.start()) + 1, token.start() - text.rfind("\n", 0, token.start())
+            raise SpecError("NBN104", f"{where}:{line}:{column}", f"nests deeper than {DEEPEST} levels")
 
 
 def next_to(text: str, position: int) -> str:
     """What stands at a position, for the help line."""
+    if not text.strip():
+        return "the text is empty"
+    if text[position : position + 1] < " " and '"' in text[:position] and position < len(text):
+        return "inside of strings a line break is written \\n, a tab \\t"
     rest = text[position : position + 30].split("\n", maxsplit=1)[0].strip()
     before = text[:position].rstrip()[-1:]
     if before == "," and rest[:1] in ("}", "]"):
@@ -108,22 +134,22 @@ def next_to(text: str, position: int) -> str:
     return f"it stands before: {shorten(rest)}" if rest else "the text ends too early"
 
 
-def complaints(document: Any, twice: Mapping[int, str], where: str) -> Iterator[Problem]:
+def complaints(document: Any, doubts: Doubts, where: str) -> Iterator[Problem]:
     """A problem for every key that stands twice and every number that is not finite, with its place."""
     waiting: list[tuple[tuple[object, ...], Any]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
-        if id(value) in twice:
-            place = pointer(where, (*path, twice[id(value)]))
-            yield Problem(
-                "NBN102", place, f'the key "{twice[id(value)]}" stands twice in one object', "keep one of them"
-            )
+        if id(value) in doubts.twice:
+            key = doubts.twice[id(value)][1]
+            message = f'the key "{key}" stands twice in one object'
+            yield Problem("NBN102", pointer(where, (*path, key)), message, "keep one of them")
         if isinstance(value, dict):
             waiting.extend(((*path, key), item) for key, item in reversed(value.items()))
         elif isinstance(value, list):
             waiting.extend(((*path, i), item) for i, item in reversed(list(enumerate(value))))
         elif isinstance(value, float) and not math.isfinite(value):
-            yield Problem("NBN103", pointer(where, path), f"{value} is no JSON number", "give a finite number")
+            message = f"{value} is no finite number"
+            yield Problem("NBN103", pointer(where, path), message, "numbers lie within ±1.7e308; NaN is none")
 
 
 def pointer(where: str, path: tuple[object, ...]) -> str:
@@ -132,9 +158,39 @@ def pointer(where: str, path: tuple[object, ...]) -> str:
     return f"{where}#{steps or '/'}" if where else steps or "/"
 
 
+def in_order(problems: Iterable[Problem], document: Any, where: str) -> list[Problem]:
+    """The problems in the order in which their places stand in the document; what is missing comes first."""
+    numbers: dict[int, dict[object, int]] = {}
+
+    def position(problem: Problem) -> tuple[int, ...]:
+        value, found = document, []
+        for step in steps(problem.where, where):
+            if isinstance(value, Mapping):
+                if id(value) not in numbers:
+                    numbers[id(value)] = {key: i for i, key in enumerate(value)}
+                found.append(numbers[id(value)].get(step, -1))
+                value = value.get(step)
+            elif isinstance(value, (list, tuple)) and step.isdigit() and int(step) < len(value):
+                found.append(int(step))
+                value = value[int(step)]
+        return tuple(found)
+
+    return sorted(problems, key=position)
+
+
+def steps(place: str, where: str) -> list[str]:
+    """The steps of a JSON pointer that :func:`pointer` made."""
+    path = place.removeprefix(where).removeprefix("#")
+    return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
+
+
 def check_version(document: Mapping[str, Any], where: str) -> None:
-    """Refuse a language that this program does not know yet."""
-    version = document.get("version", LANGUAGE)
-    if isinstance(version, int) and not isinstance(version, bool) and version > LANGUAGE:
-        message = f"is written in version {version} of the language; this program knows up to {LANGUAGE}"
-        raise SpecError("NBN115", pointer(where, ("version",)), message, "update nbn_spec")
+    """Refuse a language that this program does not know."""
+    version, place = document.get("version", LANGUAGE), pointer(where, ("version",))
+    if isinstance(version, bool) or not isinstance(version, (int, float)):
+        raise SpecError("NBN112", place, f"expected {LANGUAGE}, got {shorten(version)}")
+    if version > LANGUAGE:
+        message = f"is written in version {shorten(version)} of the language; this program knows up to {LANGUAGE}"
+        raise SpecError("NBN115", place, message, "update nbn_spec")
+    if version != LANGUAGE:
+        raise SpecError("NBN115", place, f"there is no version {shorten(version)} of the language", f"write {LANGUAGE}")

@@ -9,8 +9,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nbn_spec.errors import Problem, SpecError, shorten, suggestion
+from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, SYMBOL_PATTERN
 from nbn_spec.spec.models import ModelSpec
-from nbn_spec.spec.read import pointer
+from nbn_spec.spec.read import check_version, in_order, pointer
 
 KINDS = {
     "int_type": "an integer",
@@ -30,16 +31,29 @@ BOUNDS = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "less than"),
 }
-JSON_KINDS = {dict: "an object", list: "a list", tuple: "a list", bool: "true or false", type(None): "null"}
+LENGTHS = {
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "string_too_short": "at least {min_length} character",
+    "string_too_long": "at most {max_length} characters",
+}
+PATTERN_HINTS = {
+    NAME_PATTERN: "a letter, then letters, digits and _",
+    FILE_NAME_PATTERN: "a letter or a digit, then letters, digits, _, . and -",
+    SYMBOL_PATTERN: "lengths are numbers; symbols such as N begin with a capital letter",
+}
+"""What names look like, in words."""
+JSON_KINDS = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
 Path = tuple[object, ...]
 
 
 def validate(document: Mapping[str, Any], where: str = "") -> ModelSpec:
-    """The spec that a JSON object is; raises :class:`SpecError` with all that is wrong."""
+    """The spec that a JSON object is; raises :class:`SpecError` with all that is wrong, as it stands there."""
+    check_version(document, where)
     try:
         return ModelSpec.model_validate(document)
     except ValidationError as error:
-        raise SpecError.of(problems(error, document, where)) from None
+        raise SpecError.of(in_order(problems(error, document, where), document, where)) from None
     except RecursionError:
         raise SpecError("NBN104", pointer(where, ()), "nests too deep") from None
 
@@ -49,9 +63,10 @@ def problems(error: ValidationError, document: Any, where: str) -> list[Problem]
     found: dict[Path, list[dict[str, Any]]] = {}
     for item in error.errors(include_url=False):
         found.setdefault(place(item, document), []).append(dict(item))
+    above = {path[:length] for path in found for length in range(len(path))}
     said = []
     for path, items in found.items():
-        beneath = any(len(other) > len(path) and other[: len(path)] == path for other in found)
+        beneath = path in above
         exact = [item for item in items if item["type"] not in KINDS]
         if not exact and beneath:
             continue
@@ -95,6 +110,8 @@ def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], where
         return wrong_kind(everything, given, where)
     if kind == "form":
         return Problem("NBN112", where, f"expected {item['msg']}, got {described(given)}")
+    if kind in LENGTHS:
+        return Problem("NBN113", where, f"must be {LENGTHS[kind].format(**context)}, got {shorten(given)}")
     return Problem("NBN113", where, sentence(item["msg"]) + f", got {shorten(given)}")
 
 
@@ -107,10 +124,10 @@ def wrong_kind(items: list[dict[str, Any]], given: object, where: str) -> Proble
     """A value of a kind, or a word, that none of the branches takes."""
     literals = [item for item in items if item["type"] == "literal_error"]
     words = [word for item in literals for word in expected_words(item["ctx"]["expected"])]
-    if isinstance(given, str) and words:
-        return Problem("NBN114", where, f"unknown word {shorten(given)}", suggestion(given, words))
     kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
-    wanted = kinds + [f'"{word}"' if not word.lstrip("-").isdigit() else word for word in words[:4]]
+    if isinstance(given, str) and words and not kinds:
+        return Problem("NBN114", where, f"unknown word {shorten(given)}", suggestion(given, words))
+    wanted = kinds + [f'"{word}"' for word in words[:4]]
     return Problem("NBN112", where, f"expected {' or '.join(wanted)}, got {described(given)}")
 
 
@@ -122,8 +139,6 @@ def expected_words(text: str) -> list[str]:
 def described(value: object) -> str:
     """A value and, where it does not show, its kind."""
     kind = JSON_KINDS.get(type(value), "")
-    if isinstance(value, str):
-        kind = "a string"
     return f"{shorten(value)} ({kind})" if kind else shorten(value)
 
 
@@ -143,21 +158,27 @@ def extra(item: Mapping[str, Any], where: str) -> Problem:
 
 def unknown_tag(item: Mapping[str, Any], where: str) -> Problem:
     """An op, initializer, optimizer or metric that is not in its table."""
-    key, word = item["ctx"]["discriminator"].strip("'"), item["ctx"]["tag"]
+    key = item["ctx"]["discriminator"].strip("'")
+    word, place = item["input"][key], f"{where}/{key}"
     words = expected_words(item["ctx"]["expected_tags"])
-    return Problem("NBN114", f"{where.rstrip('/')}/{key}", f'unknown {key} "{word}"', suggestion(word, words))
+    if not isinstance(word, str):
+        return Problem("NBN112", place, f"expected a string, got {described(word)}")
+    return Problem("NBN114", place, f"unknown {key} {shorten(word)}", suggestion(word, words))
 
 
 def no_tag(item: Mapping[str, Any], where: str) -> Problem:
     """An object without the word that tells what it is."""
     key = item["ctx"]["discriminator"].strip("'")
-    return Problem("NBN110", where, f'"{key}" is missing', f'an object here says what it is: "{key}"')
+    return Problem("NBN110", f"{where}/{key}", f'"{key}" is missing', "this word tells what the object is")
 
 
 def bad_pattern(item: Mapping[str, Any], where: str) -> Problem:
     """A name with characters that names may not have."""
+    pattern = item["ctx"]["pattern"]
+    if pattern not in PATTERN_HINTS:
+        return Problem("NBN113", where, f"{shorten(item['input'])} may not stand here; it must match {pattern}")
     message = f"{shorten(item['input'])} may not be used as a name here"
-    return Problem("NBN116", where, message, f"it must match {item['ctx']['pattern']}")
+    return Problem("NBN116", where, message, f"{PATTERN_HINTS[pattern]}: {pattern}")
 
 
 def bad_values(item: Mapping[str, Any], where: str) -> Problem:
@@ -207,5 +228,5 @@ def models_in(kinds: Iterable[Any]) -> list[type[BaseModel]]:
         kind = waiting.pop()
         if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
             found.append(kind)
-        waiting.extend(get_args(kind))
+        waiting.extend(get_args(getattr(kind, "__value__", kind)))
     return found
