@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from nbn_spec.data import Source
 from nbn_spec.errors import ArchiveError, NbnError
-from nbn_spec.files import write
+from nbn_spec.files import DAMAGED, write
 from nbn_spec.graph import Constant, Graph, Input, Node, Parameter, verify
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
-from nbn_spec.params import Layout, afford
+from nbn_spec.params import Layout, Seed, afford
 from nbn_spec.record import AttributeProblem, freeze
+from nbn_spec.train import Training
 from nbn_spec.version import VERSION
 
 FORMAT = 1
 """The archive format's version; a newer one is refused."""
 LARGEST_GRAPH = 2**28
 """Bytes: no graph member is larger."""
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError)
+DEFLATED = 1032
+"""Deflate packs no more bytes than this into one, so that a small file that promises much is found out."""
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -93,12 +97,19 @@ def load(path: str | Path) -> Saved:
     """Read an archive; raises :class:`ArchiveError` for anything that is not a whole and consistent one."""
     try:
         with zipfile.ZipFile(path) as archive:
+            check_sizes(archive, os.path.getsize(path), str(path))
             return read(archive, str(path))
     except FileNotFoundError:
         raise ArchiveError("NBN500", str(path), "there is no such file") from None
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except DAMAGED as error:
         hint = "an archive is an .npz that nbn_spec saved, such as runs/NAME/model.npz"
         raise ArchiveError("NBN500", str(path), f"cannot be read as an archive: {error}", hint) from None
+
+
+def check_sizes(archive: zipfile.ZipFile, size: int, where: str) -> None:
+    """Refuse a file whose members promise more bytes than it can hold."""
+    if sum(info.file_size for info in archive.infolist()) > DEFLATED * size:
+        raise ArchiveError("NBN500", where, "its members are said to be larger than the file can hold")
 
 
 def read(archive: zipfile.ZipFile, where: str) -> Saved:
@@ -110,7 +121,8 @@ def read(archive: zipfile.ZipFile, where: str) -> Saved:
         afford(graph, layout)
         verify(graph)
     except NbnError as error:
-        raise ArchiveError("NBN501", where, f"the graph is broken: {error.problems[0]}") from None
+        problem = error.problems[0]
+        raise ArchiveError("NBN501", where, f"the graph is broken: {problem.where}: {problem.message}") from None
     except UNREADABLE as error:
         raise ArchiveError("NBN501", where, f"the graph cannot be read: {type(error).__name__}: {error}") from None
     constants = tuple(
@@ -120,13 +132,23 @@ def read(archive: zipfile.ZipFile, where: str) -> Saved:
     flat = np.empty(layout.size, graph.dtype)
     for name, view in layout.views(flat).items():
         view[...] = read_array(archive, f"param/{name}", view.shape, graph.dtype, where)
-    whole = Graph(**{**vars_of(graph), "constants": constants})
-    return Saved(whole, flat, document.get("spec", {}))
+    return Saved(replace(graph, constants=constants), flat, checked_spec(document, where))
 
 
-def vars_of(graph: Graph) -> dict[str, Any]:
-    """A graph's fields, without what it has cached."""
-    return {name: getattr(graph, name) for name in Graph.__dataclass_fields__}
+def checked_spec(document: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The canonical spec, whose seed, data and training must be ones."""
+    spec = document.get("spec") or {}
+    try:
+        Seed.from_json(spec.get("seed") or {})
+        Training.from_canonical(spec.get("train") or {})
+        if spec.get("data"):
+            Source.from_json(spec["data"])
+    except NbnError as error:
+        problem = error.problems[0]
+        raise ArchiveError("NBN501", where, f"the spec is broken: {problem.where}: {problem.message}") from None
+    except UNREADABLE as error:
+        raise ArchiveError("NBN501", where, f"the spec is broken: {error}") from None
+    return dict(spec)
 
 
 def read_document(archive: zipfile.ZipFile, where: str) -> dict[str, Any]:
@@ -136,7 +158,7 @@ def read_document(archive: zipfile.ZipFile, where: str) -> dict[str, Any]:
         document = json.loads(str(text))
     except (ValueError, RecursionError) as error:
         raise ArchiveError("NBN501", where, f"the graph is not JSON: {error}") from None
-    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+    if not isinstance(document, dict) or type(document.get("format")) is not int or document["format"] < 1:
         raise ArchiveError("NBN501", where, 'the graph has no "format"')
     if document["format"] > FORMAT:
         message = f"has format {document['format']}, but this nbn_spec {VERSION} knows up to {FORMAT}"
@@ -177,8 +199,11 @@ def read_member(archive: zipfile.ZipFile, name: str, where: str, check: Any) -> 
             if prod(shape) * dtype.itemsize > info.file_size:
                 raise ArchiveError("NBN501", where, f'"{name}" is cut off')
         with archive.open(info) as file:
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-    except (ValueError, EOFError) as error:
+            values: Array = np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+            if file.read(1):  # at the end, where zipfile compares the checksum
+                raise ArchiveError("NBN501", where, f'"{name}" has more bytes than its header says')
+            return values
+    except DAMAGED as error:
         raise ArchiveError("NBN501", where, f'"{name}" is damaged: {error}') from None
 
 

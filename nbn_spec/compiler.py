@@ -12,19 +12,20 @@ What follows from there, ``plan`` and ``bind``, happens when a model runs, as it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from nbn_spec.data import Place
-from nbn_spec.errors import SpecError
+from nbn_spec.errors import GraphError, Problem, SpecError
 from nbn_spec.graph import verify
 from nbn_spec.model import Model
 from nbn_spec.params import Layout, Seed, initialize
 from nbn_spec.spec.lower import lower
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.normalize import Canonical, normalize
-from nbn_spec.spec.read import read_file
+from nbn_spec.spec.read import pointer, read_file
 from nbn_spec.spec.validate import validate
 
 Source = str | PathLike[str] | Mapping[str, Any] | ModelSpec
@@ -37,27 +38,38 @@ def compile(source: Source, *, seed: int | None = None, allow_outside: bool = Fa
     one, where the spec is no file). Raises :class:`SpecError` and :class:`GraphError` with all that is wrong.
     """
     canonical, where = front(source, seed)
+    document = canonical.to_json()
     graph = lower(canonical, where)
     verify(graph)
-    document = canonical.to_json()
-    flat = initialize(graph, Layout.of(graph), Seed.from_json(document["seed"]))
+    try:
+        flat = initialize(graph, Layout.of(graph), Seed.from_json(document["seed"]))
+    except GraphError as error:
+        raise GraphError.of(placed(problem, canonical, where) for problem in error.problems) from None
     folder = Path(where).parent if where else Path()
     return Model(graph, flat, document, Place(folder, allow_outside))
 
 
 def front(source: Source, seed: int | None = None) -> tuple[Canonical, str]:
     """The canonical spec, and the file it came from."""
-    where = str(source) if isinstance(source, (str, PathLike)) else ""
-    if isinstance(source, ModelSpec):
-        spec = source
-    elif isinstance(source, Mapping):
-        spec = validate(source)
-    elif isinstance(source, (str, PathLike)):
-        spec = validate(read_file(Path(source)), where)
-    else:
+    where, written = "", source
+    if isinstance(source, (str, PathLike)):
+        where, written = str(source), read_file(Path(source))
+    elif isinstance(source, ModelSpec):
+        written = source.to_json()
+    if not isinstance(written, Mapping):
         raise SpecError("NBN112", "", f"expected a path, a dict or a ModelSpec, got {type(source).__name__}")
-    canonical = normalize(spec, where)
+    spec = source if isinstance(source, ModelSpec) else validate(written, where)
+    canonical = replace(normalize(spec, where), written=written)
     return (canonical if seed is None else reseeded(canonical, seed)), where
+
+
+def placed(problem: Problem, canonical: Canonical, where: str) -> Problem:
+    """A problem with a parameter, such as ``z1/weight``, with its place in the document instead of its name."""
+    node, _, parameter = problem.where.rpartition("/")
+    if node in canonical.origins:
+        return replace(problem, where=pointer(where, (*canonical.origins[node], parameter)))
+    leaf = problem.where in canonical.spec.parameters
+    return replace(problem, where=pointer(where, ("parameters", problem.where))) if leaf else problem
 
 
 def reseeded(canonical: Canonical, seed: int) -> Canonical:
@@ -66,4 +78,4 @@ def reseeded(canonical: Canonical, seed: int) -> Canonical:
         raise SpecError("NBN113", "seed", f"must be a whole number from 0 to {2**32 - 1}, got {seed!r}")
     changed: Any = canonical.spec.seed
     update = {"seed": changed.model_copy(update={"value": seed})}
-    return Canonical(canonical.spec.model_copy(update=update), canonical.origins)
+    return replace(canonical, spec=canonical.spec.model_copy(update=update))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +12,16 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.errors import DataError, shorten, suggestion
+from nbn_spec.files import DAMAGED
 from nbn_spec.graph import BATCH, Graph, Input
 from nbn_spec.ops.base import Array, Domain, show
+from nbn_spec.params import free_memory, mebibytes
 from nbn_spec.record import AttributeProblem, Record, attr
 
 SHOWN = 3
 """How many bad values a message names; the rest is counted."""
+FRACTIONLESS = 2.0**53
+"""From here on a float cannot tell neighbouring whole numbers apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,14 @@ class Column(Record):
 class Numbers(Record):
     """What may be done to an array from a file."""
 
-    reshape: tuple[int, ...] | None = attr(None, doc="The shape of one example.")
+    reshape: tuple[int, ...] | None = attr(None, ge=-1, doc="The shape of one example; one length may be -1.")
     scale: float = attr(1.0, doc="Factor on every number.")
     one_hot: int | None = attr(None, ge=2, doc="Number of classes: class numbers become columns of 0 and 1.")
     standardize: bool = attr(False, doc="Mean 0, deviation 1, by the training part; becomes a node of the graph.")
+
+    def check(self) -> None:
+        if self.reshape is not None and self.reshape.count(-1) > 1:
+            raise AttributeProblem("reshape", "only one length may be -1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,19 +86,31 @@ class Source:
         try:
             if "csv" in document:
                 columns = {name: Column.from_json(item) for name, item in document["columns"].items()}
-                return cls("csv", document["csv"], columns, document.get("separator", ","))
+                return cls("csv", text(document["csv"]), columns, text(document.get("separator", ",")))
             if "npz" in document:
                 arrays = {name: Member.from_json(item) for name, item in document["arrays"].items()}
-                return cls("npz", document["npz"], arrays)
+                return cls("npz", text(document["npz"]), arrays)
             if "npy" in document:
                 return cls("npy", None, {name: File.from_json(item) for name, item in document["npy"].items()})
-            return cls("values", None, document["values"])
-        except (AttributeProblem, KeyError, TypeError, AttributeError) as error:
+            return cls("values", None, dict(document["values"]))
+        except (AttributeProblem, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError("NBN306", "data", f"is no description of data: {error}") from None
 
     def instead(self, path: Path) -> Source:
         """The same columns or arrays of another file."""
         return replace(self, path=str(path))
+
+    def label(self, name: str) -> str:
+        """Where the array of an input came from, for messages."""
+        file = getattr(self.fields.get(name), "file", self.path)
+        return f'{file}, input "{name}"' if file else f"data.values.{name}"
+
+
+def text(value: object) -> str:
+    """``value``, a string; raises ``TypeError``."""
+    if not isinstance(value, str):
+        raise TypeError(f"{shorten(value)} is no string")
+    return value
 
 
 @dataclass(frozen=True)
@@ -103,13 +122,17 @@ class Place:
 
     def find(self, path: str) -> Path:
         """The file behind ``path``; raises :class:`DataError` where it may not be opened or does not exist."""
-        full = (self.folder / path).resolve()
+        try:
+            full = (self.folder / path).resolve()
+            found, folder = full.is_file(), full.is_dir()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, links in a circle
+            raise DataError("NBN300", path, f"is no path: {error}") from None
         if not self.anywhere and not full.is_relative_to(self.folder.resolve()):
             raise DataError(
                 "NBN307", path, f"lies outside the spec's folder {self.folder}", "allow it with --allow-outside"
             )
-        if not full.is_file():
-            what = "is a folder" if full.is_dir() else "there is no such file"
+        if not found:
+            what = "is a folder" if folder else "there is no such file"
             raise DataError("NBN300", str(self.folder / path), what, "paths are relative to the spec's folder")
         return full
 
@@ -127,6 +150,15 @@ def load(source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Arr
         "npy": lambda: {item.name: load_npy(source.fields[item.name], place) for item in inputs},
     }
     return readers[source.kind]()
+
+
+def checked(graph: Graph, source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Array]:
+    """What a source holds for these inputs, loaded and checked; raises :class:`DataError`."""
+    arrays = load(source, inputs, place)
+    try:
+        return prepare(graph, arrays, inputs)
+    except DataError as error:
+        raise DataError.of(replace(p, where=source.label(p.where)) for p in error.problems) from None
 
 
 def plain(values: object, where: str) -> Array:
@@ -155,28 +187,34 @@ class Table:
     def cells(self, column: str) -> list[str]:
         """A column's cells; raises :class:`DataError` where the header does not name it exactly once."""
         if self.header.count(column) != 1:
-            how = "twice or more" if column in self.header else "not"
-            message = f'column "{column}" stands {how} in the header'
-            raise DataError("NBN301", str(self.path), message, suggestion(column, self.header))
+            how, hint = "not", suggestion(column, self.header)
+            if column in self.header:
+                how, hint = "more than once", "give each column its own name"
+            raise DataError("NBN301", f"{self.path}:1", f'column "{column}" stands {how} in the header', hint)
         index = self.header.index(column)
         return [row[index] for row in self.rows]
 
 
 def read_csv(path: Path, separator: str = ",") -> Table:
     """The cells of a csv file, stripped; empty lines are skipped. Raises :class:`DataError`."""
-    rows, lines = [], []
+    rows, lines, before = [], [], 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=separator, strict=True)
             for row in reader:
                 if any(cell.strip() for cell in row):
                     rows.append([cell.strip() for cell in row])
-                    lines.append(reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+                    lines.append(before + 1)
+                before = reader.line_num
+    except csv.Error as error:
+        raise DataError("NBN300", f"{path}:{before + 1}", f"cannot be read as csv: {error}") from None
+    except (OSError, ValueError, TypeError) as error:
         raise DataError("NBN300", str(path), f"cannot be read as csv: {error}", "save it as UTF-8 text") from None
     if len(rows) < 2:
         what = "is empty" if not rows else "has a header but no rows"
-        raise DataError("NBN300", str(path), what, "the first line names the columns, each further one is an example")
+        raise DataError(
+            "NBN300", str(path), what, "the first line names the columns, each further one is an example"
+        )
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(rows[0]):
             message = f"has {len(row)} cells, but the header has {len(rows[0])}"
@@ -190,17 +228,22 @@ def columns_of(table: Table, field: Column, item: Input) -> Array:
     if field.one_hot is not None:
         words = {word: i for i, word in enumerate(field.one_hot)}
         classes = convert(table, names[0], lambda cell: words[cell], words)
-        return np.eye(len(words))[classes.astype(np.intp)] * field.scale
+        return indicators(classes.astype(np.intp), len(words), str(table.path)) * field.scale
     mapping = field.map
     read: Callable[[str], float] = mapping.__getitem__ if mapping is not None else number
-    arrays = [convert(table, name, read, mapping) for name in names]
-    return np.stack(arrays, axis=1) * field.scale
+    return scaled(np.stack([convert(table, name, read, mapping) for name in names], axis=1), field.scale)
+
+
+def scaled(array: Array, factor: float) -> Array:
+    """``array`` times ``factor``; what becomes infinite is found when it is checked."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array if factor == 1 else np.asarray(array * factor)
 
 
 def number(cell: str) -> float:
     """A finite number; raises ``ValueError``."""
     value = float(cell)
-    if not math.isfinite(value) or "_" in cell:
+    if not math.isfinite(value) or "_" in cell or not cell.isascii():
         raise ValueError(cell)
     return value
 
@@ -228,7 +271,7 @@ def bad_cells(
     more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
     if words is None:
         hint = 'give words a number each with "map", or columns of their own with "one_hot"'
-        raise DataError("NBN302", f'{table.path}, column "{column}"', f"not a finite number: {shown}{more}", hint)
+        return DataError("NBN302", f'{table.path}, column "{column}"', f"not a finite number: {shown}{more}", hint)
     known = f"the known words are {', '.join(words)}"
     return DataError("NBN302", f'{table.path}, column "{column}"', f"unknown word: {shown}{more}", known)
 
@@ -245,8 +288,10 @@ def load_npz(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, A
                     raise DataError("NBN301", str(path), f'holds no array "{field.array}"', hint)
                 found[item.name] = shaped(archive[field.array], field, f'{path}, array "{field.array}"')
             return found
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError("NBN300", str(path), f"cannot be read as npz: {error}") from None
+    except DAMAGED as error:
+        raise DataError(
+            "NBN300", str(path), f"cannot be read as npz: {error}", "save it with numpy.savez"
+        ) from None
 
 
 def load_npy(field: File, place: Place) -> Array:
@@ -254,8 +299,10 @@ def load_npy(field: File, place: Place) -> Array:
     path = place.find(field.file)
     try:
         return shaped(np.load(path, allow_pickle=False), field, str(path))
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError("NBN300", str(path), f"cannot be read as npy: {error}") from None
+    except DAMAGED as error:
+        raise DataError(
+            "NBN300", str(path), f"cannot be read as npy: {error}", "save it with numpy.save"
+        ) from None
 
 
 def shaped(array: object, field: Numbers, where: str) -> Array:
@@ -263,28 +310,46 @@ def shaped(array: object, field: Numbers, where: str) -> Array:
     if not isinstance(array, np.ndarray):
         raise DataError("NBN300", where, "is no single array")
     found: Array = array
+    if found.dtype.kind not in "biuf":
+        raise DataError("NBN302", where, f"holds other than real numbers: dtype {found.dtype}")
     if field.one_hot is not None:
         found = one_hot(found, field.one_hot, where)
     if field.reshape is not None:
         try:
             found = found.reshape(found.shape[0], *field.reshape)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             message = f"has shape {show(found.shape)}, so an example cannot become {show(field.reshape)}"
             raise DataError("NBN303", where, message) from None
-    return found if field.scale == 1 else found * field.scale
+    return scaled(found, field.scale)
 
 
 def one_hot(array: Array, classes: int, where: str) -> Array:
     """Columns of 0 and 1 from class numbers."""
     numbers = whole(array, where)
     within(numbers, Domain(0, classes - 1, f"a class number from 0 to {classes - 1}"), where)
-    return np.eye(classes)[numbers.reshape(-1)].reshape(*numbers.shape, classes)
+    return indicators(numbers, classes, where)
+
+
+def indicators(numbers: Array, classes: int, where: str) -> Array:
+    """A column for each class: 1 where it is the example's, else 0."""
+    if (need := numbers.size * classes * 8) > (have := free_memory()):
+        message = f"{classes} classes in one-hot form need {mebibytes(need)}, but {mebibytes(have)} are free"
+        raise DataError(
+            "NBN305", where, message, "sparse_categorical_crossentropy takes the class numbers themselves"
+        )
+    found = np.zeros((*numbers.shape, classes))
+    np.put_along_axis(found, numbers[..., None], 1, axis=-1)
+    return found
 
 
 def whole(array: Array, where: str) -> Array:
     """The array as int64; raises :class:`DataError` for anything but whole numbers."""
-    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and bool((array != np.floor(array)).any())):
-        raise DataError("NBN305", where, "holds other than whole numbers", "class numbers are 0, 1, 2, …")
+    if array.dtype.kind == "f" and (bad := ~((np.floor(array) == array) & (np.abs(array) < FRACTIONLESS))).any():
+        raise DataError(
+            "NBN305", where, f"must be whole numbers: {listed(array, bad)}", "class numbers are 0, 1, 2, …"
+        )
+    if array.dtype.kind == "u" and (bad := array > np.iinfo(np.int64).max).any():
+        raise DataError("NBN305", where, f"must fit in 64 bits: {listed(array, bad)}")
     return array.astype(np.int64)
 
 
@@ -309,7 +374,9 @@ def conform(item: Input, value: object, dtype: str) -> Array:
     """
     array = plain(value, item.name)
     if array.dtype.kind not in "biuf":
-        raise DataError("NBN302", item.name, f"holds other than numbers: dtype {array.dtype}, {shorten(value)}")
+        raise DataError(
+            "NBN302", item.name, f"holds other than real numbers: dtype {array.dtype}, {shorten(value)}"
+        )
     if not fits(array.shape, item):
         array = as_column(array, item)
     if item.integer:

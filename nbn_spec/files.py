@@ -1,10 +1,32 @@
-"""Writing files so that a failure at any point leaves the old one whole."""
+"""Files: writing so that a failure at any point leaves the old one whole; what reading may raise."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import struct
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
+
+DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and ``zipfile`` raise when an npy or npz file is damaged, or is none."""
 
 
 def write(path: str | Path, content: bytes) -> None:

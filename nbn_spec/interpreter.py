@@ -7,15 +7,22 @@ from math import prod
 
 import numpy as np
 
+from nbn_spec.errors import GraphError
 from nbn_spec.graph import Graph
 from nbn_spec.memory import ALIGNMENT
 from nbn_spec.ops.base import Array, Call, Calls, do
-from nbn_spec.params import Layout
+from nbn_spec.params import Layout, free_memory, mebibytes
 from nbn_spec.plan import Program, Slot, Step, gradient
+
+LARGE = 2**26
+"""Bytes: whether there is as much memory is worth asking."""
 
 
 def arena_of(size: int) -> Array:
-    """``size`` bytes of memory that begin on a cache line."""
+    """``size`` bytes that begin on a cache line; raises :class:`GraphError` where there are not as many."""
+    if size > LARGE and size > (have := free_memory()):
+        message = f"a pass over the batch needs {mebibytes(size)}, but {mebibytes(have)} are free"
+        raise GraphError("NBN209", "", message, "give fewer examples at once, or make the nodes smaller")
     memory = np.empty(size + ALIGNMENT, dtype=np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,9 @@ from nbn_spec.errors import TrainingError, suggestion
 from nbn_spec.graph import Graph
 from nbn_spec.ops.base import Array, show
 from nbn_spec.record import Record, attr
+
+Measures = Mapping[str, Callable[[], float]]
+"""A function for the column of each metric."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ class Accuracy(Metric):
         one_hot, size = target.ndim == prediction.ndim, chosen.size
 
         def share() -> float:
-            np.argmax(prediction, -1, chosen)
-            np.equal(chosen, np.argmax(target, -1, truth) if one_hot else target, right)
+            prediction.argmax(-1, chosen)
+            np.equal(chosen, target.argmax(-1, truth) if one_hot else target, right)
             return int(np.count_nonzero(right)) / size
 
         return share
@@ -110,11 +113,12 @@ class BinaryAccuracy(Metric):
 
     def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
         yes, truth = np.empty(prediction.shape, bool), np.empty(prediction.shape, bool)
-        threshold, size = self.decision(graph), prediction.size
+        size = prediction.size
+        threshold, half = (np.asarray(number, prediction.dtype) for number in (self.decision(graph), 0.5))
 
         def share() -> float:
             np.greater(prediction, threshold, yes)
-            np.greater(target, 0.5, truth)
+            np.greater(target, half, truth)
             return int(np.count_nonzero(np.equal(yes, truth, yes))) / size
 
         return share
@@ -122,3 +126,33 @@ class BinaryAccuracy(Metric):
 
 METRICS: dict[str, type[Metric]] = {"accuracy": Accuracy, "binary_accuracy": BinaryAccuracy}
 """Every metric by its name in JSON."""
+
+
+def labels(metrics: Sequence[Metric], graph: Graph) -> list[str]:
+    """The column of each metric: its name, behind that of the output where several have the same.
+
+    Raises :class:`TrainingError` for metrics that cannot be measured, or that are twice the same.
+    """
+    for metric in metrics:
+        metric.check_shapes(graph)
+    words = [metric.word() for metric in metrics]
+    found = [
+        word if words.count(word) == 1 else f"{metric.prediction(graph)}_{word}"
+        for word, metric in zip(words, metrics, strict=True)
+    ]
+    if twice := next((name for name in found if found.count(name) > 1), None):
+        raise TrainingError("NBN400", "/train/metrics", f'"{twice}" is measured twice', "give each another output")
+    return found
+
+
+def operands(metrics: Sequence[Metric], graph: Graph) -> list[str]:
+    """The values that metrics read."""
+    return [name for metric in metrics for name in (metric.prediction(graph), metric.truth(graph))]
+
+
+def measures(metrics: Sequence[Metric], graph: Graph, arrays: Mapping[str, Array]) -> Measures:
+    """Every metric bound to its two arrays."""
+    return {
+        label: metric.bind(graph, arrays[metric.prediction(graph)], arrays[metric.truth(graph)])
+        for label, metric in zip(labels(metrics, graph), metrics, strict=True)
+    }

@@ -86,7 +86,7 @@ class Model:
             names = ", ".join(f'"{item.name}"' for item in wanted)
             hint = 'add "data" to the spec, or give arrays'
             raise DataError("NBN306", self.graph.name, f"has no data for {names}", hint)
-        return reading.prepare(self.graph, reading.load(source, wanted, self.place), wanted)
+        return reading.checked(self.graph, source, wanted, self.place)
 
     def predict(self, data: Arrays | object = None) -> Any:
         """The outputs for ``data``: an array, or a dict where the model has several outputs.

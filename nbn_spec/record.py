@@ -47,7 +47,7 @@ def hints(cls: Any) -> dict[str, Any]:
 
 
 def conforms(value: object, hint: Any) -> bool:
-    """Whether ``value`` is of the annotated type; ``True``, ``nan`` and what 64 bits cannot hold are no numbers."""
+    """Whether ``value`` is of the annotated type; ``True``, ``nan`` and what 64 bits cannot hold are none."""
     origin = get_origin(hint)
     if origin is Literal:
         return any(type(value) is type(word) and value == word for word in get_args(hint))

@@ -16,12 +16,12 @@ from nbn_spec.errors import Diverged, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import BATCH, Graph
 from nbn_spec.interpreter import Interpreter, arena_of
-from nbn_spec.metrics import METRICS, Metric
+from nbn_spec.metrics import METRICS, Measures, Metric, labels, measures, operands
 from nbn_spec.ops.base import Array
 from nbn_spec.optim import OPTIMIZERS, Optimizer, Sgd
 from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import Program, plan
-from nbn_spec.record import AttributeProblem, Record, attr
+from nbn_spec.record import Record, attr
 
 SHUFFLE_STREAM, SPLIT_STREAM = 1, 2
 
@@ -57,7 +57,7 @@ class Training(Record):
             if parts.get("validation") is not None:
                 parts["validation"] = Validation.from_json(parts["validation"])
             return cls.from_json(parts)
-        except (AttributeProblem, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TrainingError("NBN400", "train", f"is no description of a training: {error}") from None
 
     def logged(self, epoch: int) -> bool:
@@ -78,6 +78,7 @@ class History:
 
     ``loss`` and the metrics are means over the training examples, as computed in the epoch's forward passes before
     their updates; columns that begin with ``val_`` were measured on the held-back part after the epoch.
+    ``interrupted`` says that training was stopped before its last epoch was through.
     """
 
     columns: dict[str, list[float]] = field(default_factory=dict)
@@ -115,13 +116,22 @@ def enumerated(rows: Any) -> Iterator[tuple[object, ...]]:
 
 @dataclass(frozen=True)
 class Batch:
-    """An interpreter for batches of one size: ``load`` puts examples in, ``measure`` reads what came out."""
+    """An interpreter for batches of one size: ``load`` puts the examples from a place on into its inputs, ``measure``
+    holds a function for every metric that reads what came out."""
 
     interpreter: Interpreter
     examples: int
-    load: Callable[[Array | None, int], None]
+    load: Callable[[int], None]
     loss: Array
-    measure: Mapping[str, Callable[[], float]]
+    measure: Measures
+
+    def forward(self) -> dict[str, float]:
+        """Loss and metrics of the examples that it holds."""
+        self.interpreter.forward()
+        found = {"loss": float(self.loss)}
+        for name, measure in self.measure.items():
+            found[name] = measure()
+        return found
 
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
@@ -134,199 +144,224 @@ def never() -> bool:
 
 
 class Trainer:
-    """Trains the parameters ``flat`` of a graph on checked arrays. Everything is bound here, once."""
+    """Trains the parameters ``flat`` of a graph on checked arrays. Everything is bound here, once.
+
+    A second :meth:`run` goes on where the first one ended, the optimizer's memory and the shuffling included.
+    """
 
     def __init__(
         self, graph: Graph, layout: Layout, flat: Array, training: Training, seed: Seed, data: Mapping[str, Array]
     ) -> None:
-        if graph.loss is None:
-            raise TrainingError("NBN400", graph.name, "has no loss to minimize", 'add "loss" to the spec')
-        if not graph.backward_order:
-            hint = "let the loss depend on a trainable parameter"
-            raise TrainingError("NBN400", graph.name, "has no trainable parameter that the loss depends on", hint)
-        for metric in training.metrics:
-            metric.check_shapes(graph)
+        check_trainable(graph)
+        self.columns = ("loss", *labels(training.metrics, graph))
         self.graph, self.layout, self.flat, self.training = graph, layout, flat, training
         self.grad = np.zeros_like(flat)
-        self.shuffles = seed.stream(SHUFFLE_STREAM)
+        self.trained = flat[: layout.trainable]
         self.data, held_back = split(graph, training, data, seed)
         self.count = examples_in(graph, self.data)
         measure_statistics(graph, layout, flat, self.data)
+        mini = training.batch_size != "all" and training.batch_size < self.count
+        self.order = Order(self.count, seed) if training.shuffle and mini else None
         self.batches = list(self._bind_batches())
-        self.validation = self._bind(held_back, "validation") if held_back else None
-        self.update = training.optimizer.bind(flat[: layout.trainable], self.grad[: layout.trainable])
+        self.validation = self._bind(held_back) if held_back else None
+        self.update = training.optimizer.bind(self.trained, self.grad[: layout.trainable])
 
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the data."""
         return -(-self.count // self.batches[0].examples)
 
-    def _fetch(self) -> list[str]:
-        """The values that metrics read."""
-        return [name for m in self.training.metrics for name in (m.prediction(self.graph), m.truth(self.graph))]
-
-    def _program(self, count: int, *, backward: bool, keep: bool = False) -> Program:
+    def _program(self, count: int, *, backward: bool) -> Program:
         sizes = {**symbols(self.graph, self.data), BATCH: count}
-        fetch = [*self._fetch(), *([] if self.graph.loss is None else [self.graph.loss])]
-        return plan(self.graph, sizes, fetch, backward=backward, keep=keep)
+        fetch = [self.graph.loss or "", *operands(self.training.metrics, self.graph)]
+        return plan(self.graph, sizes, fetch, backward=backward)
 
     def _bind_batches(self) -> Iterator[Batch]:
         """One interpreter for full-sized batches, and where it does not come out even, one for the last."""
         size = self.training.batch_size
         if size == "all" or size >= self.count:
-            yield self._bind(self.data, "train")
+            yield self._bind(self.data, backward=True)
             return
         program = self._program(size, backward=True)
         arena = arena_of(program.arena)
-        buffers = {name: np.empty((size, *a.shape[1:]), a.dtype) for name, a in self._batched().items()}
+        batched = [item.name for item in self.graph.inputs if item.batched and item.name in self.data]
+        buffers = {name: np.empty_like(self.data[name][:size]) for name in batched}
         yield self._mini_batch(program, arena, buffers, size)
         if rest := self.count % size:
             yield self._mini_batch(self._program(rest, backward=True), arena, buffers, rest)
 
-    def _batched(self) -> dict[str, Array]:
-        """The arrays that hold one row per example."""
-        return {
-            item.name: self.data[item.name]
-            for item in self.graph.inputs
-            if item.batched and item.name in self.data
-        }
-
     def _mini_batch(self, program: Program, arena: Array, buffers: Mapping[str, Array], size: int) -> Batch:
-        inputs = {**self.data, **{name: buffer[:size] for name, buffer in buffers.items()}}
-        pairs = [(self.data[name], inputs[name]) for name in buffers]
-
-        def load(order: Array | None, start: int) -> None:
-            for whole, part in pairs:
-                if order is None:
-                    np.copyto(part, whole[start : start + size])
-                else:
-                    np.take(whole, order[start : start + size], 0, part, "clip")
-
-        needs_more = program.arena > arena.nbytes
+        """An interpreter that reads ``size`` examples at a time from the head of the buffers."""
+        heads = {name: buffer[:size] for name, buffer in buffers.items()}
+        pairs = [(self.data[name], head) for name, head in heads.items()]
+        load = in_turn(pairs, size) if self.order is None else gathering(pairs, size, self.order)
+        suffices = program.arena <= arena.nbytes
+        inputs = {**self.data, **heads}
         bound = Interpreter(
-            program, self.layout, self.flat, self.grad, inputs=inputs, arena=None if needs_more else arena
+            program, self.layout, self.flat, self.grad, inputs=inputs, arena=arena if suffices else None
         )
         return self._batch(bound, size, load)
 
-    def _bind(self, data: Mapping[str, Array], purpose: str) -> Batch:
+    def _bind(self, data: Mapping[str, Array], *, backward: bool = False) -> Batch:
         """An interpreter over all of ``data``, read where it lies."""
         count = examples_in(self.graph, data)
-        program = self._program(count, backward=purpose == "train")
+        program = self._program(count, backward=backward)
         bound = Interpreter(program, self.layout, self.flat, self.grad, inputs=data)
-        return self._batch(bound, count, lambda order, start: None)
+        return self._batch(bound, count, lambda start: None)
 
-    def _batch(self, bound: Interpreter, count: int, load: Callable[[Array | None, int], None]) -> Batch:
-        arrays, graph = bound.arrays, self.graph
-        measure = {
-            m.word(): m.bind(graph, arrays[m.prediction(graph)], arrays[m.truth(graph)])
-            for m in self.training.metrics
-        }
-        return Batch(bound, count, load, arrays[graph.loss or ""], measure)
+    def _batch(self, bound: Interpreter, count: int, load: Callable[[int], None]) -> Batch:
+        measure = measures(self.training.metrics, self.graph, bound.arrays)
+        return Batch(bound, count, load, bound.arrays[self.graph.loss or ""], measure)
 
     def measure(self) -> dict[str, dict[str, float]]:
         """Loss and metrics of the present parameters, on the training part and, if there is one, the held-back."""
-        parts = {"training": self._bind(self.data, "measure"), "validation": self.validation}
+        parts = {"training": self._bind(self.data), "validation": self.validation}
         with np.errstate(all="ignore"):
-            return {name: measured(batch) for name, batch in parts.items() if batch is not None}
+            return {name: batch.forward() for name, batch in parts.items() if batch is not None}
 
     def run(self, on_epoch: OnEpoch | None = None, stop: Stop = never) -> History:
         """Train; ``stop`` is asked after every step. Raises :class:`Diverged`, with the history so far in it."""
-        history = History()
+        columns = [*self.columns, *(f"val_{name}" for name in self.columns if self.validation)]
+        history = History({name: [] for name in columns})
         try:
             with np.errstate(all="ignore"):
                 for epoch in range(self.training.epochs):
                     row = self._epoch(epoch, stop)
-                    if row is None:
-                        history.interrupted = True
+                    if row is not None:
+                        history.add(row)
+                        if on_epoch:
+                            on_epoch(epoch, row)
+                    if row is None or stop():
+                        history.interrupted = len(history) < self.training.epochs
                         break
-                    history.add(row)
-                    if on_epoch:
-                        on_epoch(epoch, row)
-                self._check_parameters(len(history))
         except Diverged as error:
             error.history = history
             raise
         return history
 
     def _epoch(self, epoch: int, stop: Stop) -> dict[str, float] | None:
-        """One pass over the data; ``None`` where it was stopped on the way."""
-        sums = dict.fromkeys(("loss", *self.batches[0].measure), 0.0)
-        for step, (batch, order, start) in enumerate(self._steps()):
-            batch.load(order, start)
-            batch.interpreter.forward()
-            loss = float(batch.loss)
-            if not math.isfinite(loss):
+        """One pass over the data; ``None`` where it was stopped on the way, before its last step."""
+        sums, last = dict.fromkeys(self.columns, 0.0), self.steps_per_epoch - 1
+        for step, (batch, start) in enumerate(self._steps()):
+            batch.load(start)
+            found = batch.forward()
+            if not math.isfinite(found["loss"]):
                 raise self._diverged(epoch, step, batch.interpreter)
-            sums["loss"] += loss * batch.examples
-            for name, measure in batch.measure.items():
-                sums[name] += measure() * batch.examples
+            for name, value in found.items():
+                sums[name] += value * batch.examples
             batch.interpreter.backward()
             self.update()
-            if stop():
+            if step < last and stop():
                 return None
+        self._check_parameters(epoch)
         means = {name: total / self.count for name, total in sums.items()}
-        return {**means, **self._validate(epoch)}
+        return means if self.validation is None else {**means, **self._validate(epoch, self.validation)}
 
-    def _steps(self) -> Iterator[tuple[Batch, Array | None, int]]:
-        """The epoch's batches: interpreter, order of the examples, and where in it the batch starts."""
+    def _steps(self) -> Iterator[tuple[Batch, int]]:
+        """The epoch's batches: the interpreter, and the place of the batch in the order of the examples."""
         whole, *rest = self.batches
-        if whole.examples >= self.count:
-            yield whole, None, 0
-            return
-        order = self.shuffles.permutation(self.count) if self.training.shuffle else None
         even = self.count - self.count % whole.examples
+        if self.order is not None:
+            self.order.shuffle()
         for start in range(0, even, whole.examples):
-            yield whole, order, start
+            yield whole, start
         for batch in rest:
-            yield batch, order, even
+            yield batch, even
 
-    def _validate(self, epoch: int) -> dict[str, float]:
+    def _validate(self, epoch: int, batch: Batch) -> dict[str, float]:
         """Loss and metrics on the held-back part."""
-        batch = self.validation
-        if batch is None:
-            return {}
-        found = measured(batch)
+        found = batch.forward()
         if not math.isfinite(found["loss"]):
             raise self._diverged(epoch, None, batch.interpreter)
         return {f"val_{name}": value for name, value in found.items()}
 
+    def _check_parameters(self, epoch: int) -> None:
+        """The epoch's last update may have broken what no forward pass has read yet, or none will notice."""
+        # Their squares' sum is the cheapest look at all of them; it may overflow, so that it only arouses suspicion.
+        if not math.isfinite(np.dot(self.trained, self.trained)) and not finite(self.trained):
+            raise self._complain(f"epoch {epoch}, after its last step", "", self._broken())
+
+    def _broken(self) -> str:
+        """The first parameter that is not finite, if there is one."""
+        views = self.layout.views(self.flat)
+        return next((name for name, values in views.items() if not finite(values)), "")
+
     def _diverged(self, epoch: int, step: int | None, bound: Interpreter) -> Diverged:
         """The error for a loss that is not finite: the forward pass again, every value kept and looked at."""
-        sizes = bound.program.sizes
+        loss = self.graph.loss or ""
         inputs = {name: bound.arrays[name] for name in self.data if name in bound.arrays}
-        program = plan(self.graph, sizes, [self.graph.loss or ""], keep=True)
+        program = plan(self.graph, bound.program.sizes, [loss], keep=True)
         again = Interpreter(program, self.layout, self.flat, inputs=inputs)
         again.forward()
-        bad = [
-            name for name in self.graph.forward_order if name in again.arrays and not finite(again.arrays[name])
-        ]
-        views = self.layout.views(self.flat)
-        broken = [name for name, values in views.items() if not finite(values)]
+        computed = (name for name in self.graph.forward_order if name in again.arrays)
+        bad = next(name for name in computed if not finite(again.arrays[name]))
         when = f"epoch {epoch}, " + ("on the validation part" if step is None else f"step {step}")
-        return self._complain(when, bad[0] if bad else "", broken[0] if broken else "")
+        return self._complain(when, bad, self._broken(), fresh=epoch == step == 0)
 
-    def _check_parameters(self, epochs: int) -> None:
-        """The last update may have broken what no forward pass has read yet."""
-        if not finite(self.flat):
-            broken = next(name for name, values in self.layout.views(self.flat).items() if not finite(values))
-            raise self._complain(f"epoch {epochs - 1}, after its last step", "", broken)
-
-    def _complain(self, when: str, node: str, parameter: str) -> Diverged:
-        where = (
-            f'node "{node}" ({self.graph.by_name[node].op.word()}) is the first whose value is not finite'
-            if node
-            else ""
-        )
-        cause = f'parameter "{parameter}" had left the finite in the update before' if parameter else ""
+    def _complain(self, when: str, node: str, parameter: str, *, fresh: bool = False) -> Diverged:
+        """What stopped being finite first; ``fresh``: before any update of this run."""
+        parts = []
+        if node:
+            op = self.graph.by_name[node].op.word()
+            parts.append(f'node "{node}" ({op}) is the first whose value is not finite')
+        if parameter:
+            how = "was not finite to begin with" if fresh else "had left the finite in an update before"
+            parts.append(f'parameter "{parameter}" {how}')
         rate = getattr(self.training.optimizer, "learning_rate", None)
         hint = f"try a smaller learning rate than {rate}, inputs of smaller scale, or another initializer"
-        return Diverged("NBN401", when, "training diverged: " + "; ".join(filter(None, (where, cause))), hint)
+        if fresh:
+            hint = "no update was made yet: look at the scale of the inputs, at constants and at initial parameters"
+        return Diverged("NBN401", when, f"training diverged: {'; '.join(parts)}", hint)
 
 
-def measured(batch: Batch) -> dict[str, float]:
-    """Loss and metrics of the examples that a batch holds."""
-    batch.interpreter.forward()
-    return {"loss": float(batch.loss), **{name: measure() for name, measure in batch.measure.items()}}
+class Order:
+    """The order of the examples, drawn anew for each epoch into one and the same array."""
+
+    def __init__(self, count: int, seed: Seed) -> None:
+        self.draws = seed.stream(SHUFFLE_STREAM)
+        self.natural = np.arange(count)
+        self.places = np.arange(count)
+
+    def shuffle(self) -> None:
+        """Draw the next epoch's order: what ``permutation`` would draw, without its new array."""
+        np.copyto(self.places, self.natural)
+        self.draws.shuffle(self.places)
+
+
+Pairs = list[tuple[Array, Array]]
+"""The array of all examples and the buffer of a batch, for every input that holds one row per example."""
+
+
+def in_turn(pairs: Pairs, size: int) -> Callable[[int], None]:
+    """A function that copies the ``size`` examples from a place on."""
+
+    def load(start: int) -> None:
+        for whole, part in pairs:
+            np.copyto(part, whole[start : start + size])
+
+    return load
+
+
+def gathering(pairs: Pairs, size: int, order: Order) -> Callable[[int], None]:
+    """A function that copies the ``size`` examples from a place in the order on."""
+    takes = [(whole.take, part) for whole, part in pairs]
+    places = order.places
+
+    def load(start: int) -> None:
+        rows = places[start : start + size]
+        for take, part in takes:
+            take(rows, 0, part, "clip")  # no place is out of bounds; to find that out, "raise" works on a copy
+
+    return load
+
+
+def check_trainable(graph: Graph) -> None:
+    """Raises :class:`TrainingError` for a graph without a loss, or whose loss no training can change."""
+    if graph.loss is None:
+        raise TrainingError("NBN400", graph.name, "has no loss to minimize", 'add "loss" to the spec')
+    if not graph.backward_order:
+        hint = "let the loss depend on a trainable parameter"
+        raise TrainingError("NBN400", graph.name, "has no trainable parameter that the loss depends on", hint)
 
 
 def finite(values: Array) -> bool:

@@ -119,6 +119,15 @@ def schema(
     return show_schema(which)
 
 
+@app.command()
+@guarded
+def reference() -> int:
+    """Print the language's reference as Markdown: every op, initializer, optimizer, metric and error."""
+    from nbn_spec.cli.show import show_reference
+
+    return show_reference()
+
+
 def main() -> None:
     """The console script."""
     app()

@@ -62,6 +62,14 @@ def show_graph(path: Path) -> int:
     return 0
 
 
+def show_reference() -> int:
+    """Print the language's reference."""
+    from nbn_spec.spec.reference import reference
+
+    print(reference(), end="")
+    return 0
+
+
 def show_schema(which: Literal["model", "graph"]) -> int:
     """Print a published schema."""
     print(json.dumps(schema(which), indent=2, ensure_ascii=False))

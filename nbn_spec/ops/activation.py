@@ -8,7 +8,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, axis_of, do
+from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, axis_of, do, indicate
 from nbn_spec.ops.erf import erfc
 from nbn_spec.record import attr
 
@@ -84,14 +84,14 @@ class Relu(Elementwise):
     derivatives = {"x": "1 where x > 0, else 0"}
 
     def buffers(self, x: Shape) -> dict[str, Buffer]:
-        return {"mask": Buffer(x, dtype="bool")}
+        return {"t": Buffer(x), "mask": Buffer(x, dtype="bool")}
 
     def forward(self, x: Array, *, y: Array) -> Calls:
         yield do(np.maximum, x, 0, out=y)
 
-    def backward(self, dy: Array, *, y: Array, dx: Array, mask: Array) -> Calls:
-        yield do(np.greater, y, 0, mask)
-        yield do(np.multiply, dy, mask, dx)
+    def backward(self, dy: Array, *, y: Array, dx: Array, t: Array, mask: Array) -> Calls:
+        yield from indicate(np.greater, y, 0, t, mask)
+        yield do(np.multiply, dy, t, dx)
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class LeakyRelu(Elementwise):
         yield do(np.maximum, x, y, out=y)
 
     def backward(self, dy: Array, *, x: Array, dx: Array, mask: Array) -> Calls:
-        yield do(np.greater, x, 0, mask)
-        yield do(np.multiply, dy, self.negative_slope, dx)
-        yield do(np.copyto, dx, dy, where=mask)
+        yield from indicate(np.greater, x, 0, dx, mask)
+        yield do(np.maximum, dx, self.negative_slope, out=dx)
+        yield do(np.multiply, dx, dy, dx)
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,12 @@ class ExponentialUnit(Elementwise, ABC):
 
     def backward(self, dy: Array, *, y: Array, dx: Array, t: Array, mask: Array) -> Calls:
         alpha, scale = self.constants()
-        yield do(np.add, y, alpha * scale, t)
-        yield do(np.greater, y, 0, mask)
-        yield do(np.copyto, t, scale, where=mask)
-        yield do(np.multiply, dy, t, dx)
+        yield from indicate(np.greater, y, 0, t, mask)
+        yield do(np.multiply, t, scale - alpha * scale, t)
+        yield do(np.minimum, y, 0, out=dx)
+        yield do(np.add, dx, alpha * scale, dx)
+        yield do(np.add, dx, t, dx)
+        yield do(np.multiply, dx, dy, dx)
 
 
 @dataclass(frozen=True)
@@ -226,16 +228,14 @@ class Gelu(Elementwise):
         phi, t = {"phi": Buffer(x, "both")}, {"t": Buffer(x), "u": Buffer(x)}
         if self.approximate:
             return {**phi, **t}
-        return {**phi, "t": Buffer(x), "s": Buffer(x, "forward"), "mask": Buffer(x, "forward", "bool")}
+        return {**phi, "t": Buffer(x), "s": Buffer(x, "forward")}
 
-    def forward(
-        self, x: Array, *, y: Array, phi: Array, s: Array | None = None, mask: Array | None = None
-    ) -> Calls:
-        if s is None or mask is None:
+    def forward(self, x: Array, *, y: Array, phi: Array, s: Array | None = None) -> Calls:
+        if s is None:
             yield from self.tanh_form(x, phi)
         else:
             yield do(np.multiply, x, -sqrt(0.5), y)
-            yield from erfc(y, phi, s, mask)
+            yield from erfc(y, phi, s)
         yield do(np.multiply, phi, 0.5, phi)
         yield do(np.multiply, x, phi, y)
 

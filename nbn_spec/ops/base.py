@@ -148,6 +148,16 @@ def fixed(shape: Shape, axis: int, what: str) -> int:
     return dim
 
 
+def indicate(compare: np.ufunc, a: Array, b: Array | float, out: Array, mask: Array) -> Calls:
+    """1 where the comparison holds, else 0, into ``out``; ``mask`` (bool) is scratch.
+
+    A ufunc that mixes bools and floats would cast block by block into memory of its own, and ``where=`` on a mask
+    without long runs is ten times slower than arithmetic.
+    """
+    yield do(compare, a, b, mask)
+    yield do(np.copyto, out, mask)
+
+
 def reduce_to(full: Array, out: Array) -> Calls:
     """Sum ``full`` over the axes along which ``out`` was broadcast."""
     lead = full.ndim - out.ndim

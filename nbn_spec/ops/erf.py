@@ -40,8 +40,8 @@ def coefficients(degree: int) -> list[float]:
 POLYNOMIALS = {size: coefficients(degree) for size, degree in DEGREES.items()}
 
 
-def erfc(x: Array, y: Array, t: Array, mask: Array) -> Calls:
-    """Calls that write erfc(x) into ``y``; ``t`` and ``mask`` (bool) are scratch of the same shape."""
+def erfc(x: Array, y: Array, t: Array) -> Calls:
+    """Calls that write erfc(x) into ``y``; ``t`` is scratch of the same shape."""
     end = (REACH - K) / (REACH + K)
     yield do(np.absolute, x, y)
     yield do(np.minimum, y, REACH, out=y)
@@ -57,8 +57,15 @@ def erfc(x: Array, y: Array, t: Array, mask: Array) -> Calls:
     yield do(np.negative, t, t)
     yield do(np.exp, t, t)
     yield do(np.multiply, y, t, y)
-    yield do(np.less, x, 0, mask)
-    yield do(np.subtract, 2, y, y, where=mask)
+    yield from reflect(x, y, t)
+
+
+def reflect(x: Array, y: Array, t: Array) -> Calls:
+    """erfc(x) from erfc(|x|) in ``y``: (1 − sign) + sign · y is y, or 2 − y, without a mask."""
+    yield do(np.sign, x, t)
+    yield do(np.multiply, y, t, y)
+    yield do(np.subtract, 1, t, t)
+    yield do(np.add, y, t, y)
 
 
 def horner(t: Array, y: Array, terms: list[float]) -> Calls:

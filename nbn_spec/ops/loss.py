@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, do, show
+from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, do, indicate, show
 from nbn_spec.record import attr
 
 
@@ -199,8 +199,8 @@ class Hinge(Loss):
     ) -> Calls:
         yield from upstream(dy, -1 / prediction.size, s)
         yield do(np.multiply, prediction, target, t)
-        yield do(np.less, t, 1, mask)
-        yield do(np.multiply, mask, s, t)
+        yield from indicate(np.less, t, 1, t, mask)
+        yield do(np.multiply, t, s, t)
         if dprediction is not None:
             yield do(np.multiply, target, t, dprediction)
         if dtarget is not None:

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, ShapeProblem, axis_of, do, show
+from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, ShapeProblem, axis_of, do, indicate, show
 from nbn_spec.record import attr
 
 
@@ -87,14 +87,16 @@ class Max(Reduction):
         return super().infer(x)
 
     def buffers(self, x: Shape) -> dict[str, Buffer]:
-        return {"t": Buffer(x), "u": Buffer(self.kept(x))}
+        return {"t": Buffer(x), "u": Buffer(self.kept(x)), "mask": Buffer(x, dtype="bool")}
 
     def forward(self, x: Array, *, y: Array) -> Calls:
         yield do(np.maximum.reduce, x, self.axes(x.shape), None, y, self.keepdims)
 
-    def backward(self, dy: Array, *, x: Array, y: Array, dx: Array, t: Array, u: Array) -> Calls:
+    def backward(
+        self, dy: Array, *, x: Array, y: Array, dx: Array, t: Array, u: Array, mask: Array
+    ) -> Calls:
         kept = self.kept(x.shape)
-        yield do(np.equal, x, y.reshape(kept), t)
+        yield from indicate(np.equal, x, y.reshape(kept), t, mask)
         yield do(np.add.reduce, t, self.axes(x.shape), None, u, True)
         yield do(np.divide, dy.reshape(kept), u, u)
         yield do(np.multiply, t, u, dx)

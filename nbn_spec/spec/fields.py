@@ -54,9 +54,11 @@ class Closed(BaseModel):
 
 def whole(value: object) -> object:
     """3.0 is the integer 3, as JSON Schema has it, and NumPy's integers are some; the rest is left to pydantic."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return value
+    return (
+        int(value) if isinstance(value, Integral) or (isinstance(value, float) and value.is_integer()) else value
+    )
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]

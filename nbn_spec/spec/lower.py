@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from nbn_spec.errors import GraphError, Problem, suggestion
+from nbn_spec.data import Column, File, Member
+from nbn_spec.errors import GraphError, Problem, TrainingError, shorten, suggestion
 from nbn_spec.graph import BATCH, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
 from nbn_spec.initializers import INITIALIZERS, Initializer
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, show
-from nbn_spec.record import AttributeProblem
+from nbn_spec.record import AttributeProblem, Record
 from nbn_spec.spec.nodes import Exact
-from nbn_spec.spec.normalize import Canonical
-from nbn_spec.spec.read import pointer
+from nbn_spec.spec.normalize import Canonical, without_doc
+from nbn_spec.spec.read import in_order, pointer
+from nbn_spec.train import Training
 
 Path = tuple[object, ...]
+MOST_CYCLES, MOST_SUGGESTIONS = 10, 20
+"""Of what is costly to find, no more is said at once."""
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Lowering:
     """For every node the one it takes its first input from: the path that a shape came by."""
     parameters: list[Parameter] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
-    """Nodes with a mistake, and those that need them: nothing is said of the latter."""
+    """What has a mistake, and the nodes that need it: nothing is said of the latter."""
 
     def complain(self, code: str, path: Path, message: str, hint: str = "") -> None:
         """Note a mistake."""
@@ -51,7 +56,11 @@ class Lowering:
 
 
 def lower(canonical: Canonical, where: str = "") -> Graph:
-    """The graph of a canonical spec; raises :class:`GraphError` with every independent mistake."""
+    """The graph of a canonical spec.
+
+    Raises :class:`GraphError` with every independent mistake, and :class:`TrainingError` for metrics that have
+    nothing to compare.
+    """
     spec = canonical.spec
     state = Lowering(canonical, where)
     inputs, constants = lower_inputs(state), lower_constants(state)
@@ -59,9 +68,10 @@ def lower(canonical: Canonical, where: str = "") -> Graph:
     check_names(state)
     nodes = lower_nodes(state)
     check_ends(state)
+    check_data(state)
     if state.problems:
-        raise GraphError.of(in_order(state))
-    return prune(
+        raise GraphError.of(in_order(state.problems, canonical.written, where))
+    graph = prune(
         Graph(
             name=spec.name,
             dtype=spec.dtype,
@@ -73,16 +83,8 @@ def lower(canonical: Canonical, where: str = "") -> Graph:
             loss=spec.loss if isinstance(spec.loss, str) else None,
         )
     )
-
-
-def in_order(state: Lowering) -> list[Problem]:
-    """The mistakes, those of nodes in the order in which the nodes are written."""
-    places = {pointer(state.where, path): i for i, path in enumerate(state.canonical.origins.values())}
-
-    def rank(problem: Problem) -> int:
-        return next((i for place, i in places.items() if (problem.where + "/").startswith(place + "/")), -1)
-
-    return sorted(state.problems, key=rank)
+    check_metrics(graph, spec.train, where)
+    return graph
 
 
 def prune(graph: Graph) -> Graph:
@@ -102,17 +104,27 @@ def lower_inputs(state: Lowering) -> list[Input]:
     found = []
     for name, item in state.canonical.spec.inputs.items():
         shape: Shape = tuple(item.shape)
-        if BATCH in shape[1:]:
-            message = f"{BATCH}, the number of examples, may only stand first, got {show(shape)}"
-            state.complain("NBN203", ("inputs", name, "shape"), message)
-        if item.columns is not None and (not shape or shape[-1] != len(item.columns)):
-            message = f"names {len(item.columns)} columns, but the shape is {show(shape)}"
-            state.complain(
-                "NBN203", ("inputs", name, "columns"), message, "one name for each place of the last axis"
-            )
+        check_input(state, name, item)
         found.append(Input(name, shape, tuple(item.columns or ()), item.dtype == "int64"))
         state.values[name] = (shape, item.dtype == "int64")
     return found
+
+
+def check_input(state: Lowering, name: str, item: Any) -> None:
+    """The batch stands first, and the columns have a name each."""
+    shape, columns, before = tuple(item.shape), tuple(item.columns or ()), len(state.problems)
+    if BATCH in shape[1:]:
+        message = f"{BATCH}, the number of examples, may only stand first, got {show(shape)}"
+        state.complain("NBN203", ("inputs", name, "shape"), message)
+    if columns and shape[-1:] != (len(columns),):
+        message = f"names {len(columns)} columns, but the shape is {show(shape)}"
+        hint = "one name for each place of the last axis"
+        state.complain("NBN203", ("inputs", name, "columns"), message, hint)
+    if twice := [column for column, count in Counter(columns).items() if count > 1]:
+        message = f"two columns are called {shorten(twice[0])}"
+        state.complain("NBN200", ("inputs", name, "columns"), message, "give each its own name")
+    if len(state.problems) > before:
+        state.broken.add(name)
 
 
 def exact(state: Lowering, value: object, path: Path) -> Array:
@@ -165,32 +177,32 @@ def initializer(state: Lowering, setting: Any, path: Path) -> Initializer | None
 def check_names(state: Lowering) -> None:
     """Every name stands for one thing, and every input of a node for something."""
     spec = state.canonical.spec
-    leaves = [*spec.inputs, *spec.parameters, *spec.constants]
-    uses = Counter([*leaves, *(node.name for node in spec.nodes)])
+    kinds: dict[str, Mapping[str, Any]] = {
+        "input": spec.inputs,
+        "parameter": spec.parameters,
+        "constant": spec.constants,
+    }
+    nodes = Counter(node.name for node in spec.nodes)
+    uses = nodes + Counter(name for leaves in kinds.values() for name in leaves)
     for name in [name for name, count in uses.items() if count > 1]:
-        owners = [kind for kind in ("inputs", "parameters", "constants") if name in getattr(spec, kind)]
-        path = state.canonical.origins.get(name, (owners[0], name) if owners else ())
+        owners = [kind for kind, leaves in kinds.items() if name in leaves]
+        path = state.canonical.origins[name] if nodes[name] else (f"{owners[-1]}s", name)
+        things = [f"an {kind}" if kind == "input" else f"a {kind}" for kind in owners]
+        things += [f"{nodes[name]} nodes" if nodes[name] > 1 else "a node"] * (nodes[name] > 0)
         state.complain(
-            "NBN200", path, f'the name "{name}" stands for {uses[name]} things', "give each its own name"
+            "NBN200", path, f'the name "{name}" stands for {" and ".join(things)}', "give each its own name"
         )
         state.broken.add(name)
 
 
 def lower_nodes(state: Lowering) -> list[Node]:
     """The nodes, sorted; those with a mistake, and those that need them, are left out."""
-    nodes = {node.name: node for node in state.canonical.spec.nodes}
-    known = {*nodes, *state.values}
+    known = {*(node.name for node in state.canonical.spec.nodes), *state.values}
+    nodes = {node.name: node for node in state.canonical.spec.nodes if node.name not in state.broken}
     for node in nodes.values():
         complain_of_missing(state, node, known)
-    try:
-        order = sort({name: node.inputs for name, node in nodes.items()})
-    except CycleProblem as problem:
-        path = state.canonical.origins[problem.cycle[0]]
-        hint = "a node may not need its own result; break the circle at one of its inputs"
-        state.complain("NBN202", path, f"the nodes wait for each other: {problem}", hint)
-        return []
     made = []
-    for name in order:
+    for name in sorted_names(state, nodes):
         node = nodes[name]
         if name in state.broken or not state.broken.isdisjoint(node.inputs):
             state.broken.add(name)
@@ -199,6 +211,22 @@ def lower_nodes(state: Lowering) -> list[Node]:
         else:
             state.broken.add(name)
     return made
+
+
+def sorted_names(state: Lowering, nodes: Mapping[str, Any]) -> list[str]:
+    """The nodes' names in forward order, those that lie on a cycle left out with a complaint."""
+    sources = {name: node.inputs for name, node in nodes.items()}
+    for _ in range(MOST_CYCLES):
+        try:
+            return sort(sources)
+        except CycleProblem as problem:
+            path = state.canonical.origins[problem.cycle[0]]
+            hint = "a node may not need its own result; break the circle at one of its inputs"
+            state.complain("NBN202", path, f"the nodes wait for each other: {problem}", hint)
+            state.broken.update(problem.cycle)
+            sources = {name: inputs for name, inputs in sources.items() if name not in problem.cycle}
+    state.broken.update(sources)
+    return []
 
 
 def lower_node(state: Lowering, node: Any) -> Node | None:
@@ -238,7 +266,9 @@ def lower_op(state: Lowering, node: Any, path: Path) -> Op | None:
             value = value is not False
         if value is None and part.metadata["given_by"]:
             message = f'node "{node.name}" needs "{part.name}": {part.metadata["doc"]}'
-            state.complain("NBN110", (*path, part.name), message)
+            giver = part.metadata["given_by"]
+            hint = f'or exact values of "{giver}"' if giver in kind.weights else ""
+            state.complain("NBN110", (*path, part.name), message, hint)
             return None
         attributes[part.name] = value
     try:
@@ -276,7 +306,8 @@ def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
     for name in node.inputs:
         if name not in known:
             message = f'node "{node.name}" reads "{name}", but nothing is called so'
-            state.complain("NBN201", path, message, suggestion(name, known - {node.name}))
+            few = len(state.problems) < MOST_SUGGESTIONS
+            state.complain("NBN201", path, message, suggestion(name, known - {node.name}) if few else "")
             state.broken.add(node.name)
 
 
@@ -298,3 +329,36 @@ def check_ends(state: Lowering) -> None:
     elif loss in state.values and state.values[loss][0] != ():
         message = f'the loss "{loss}" has shape {show(state.values[loss][0])}, but must be a scalar, []'
         state.complain("NBN204", ("loss",), message, "end with a loss, or with sum or mean over all axes")
+
+
+def check_data(state: Lowering) -> None:
+    """The data speaks of inputs only, and of each in a way that makes sense."""
+    data: Any = state.canonical.spec.data
+    kinds = {"values": None, "columns": Column, "arrays": Member, "npy": File}
+    for key, record in kinds.items():
+        for name, item in (getattr(data, key, None) or {}).items():
+            path = ("data", key, name)
+            if name not in state.canonical.spec.inputs:
+                hint = suggestion(name, state.canonical.spec.inputs)
+                state.complain("NBN201", path, f'the data is for "{name}", but no input is called so', hint)
+            elif record is not None:
+                check_record(state, record, item, path)
+
+
+def check_record(state: Lowering, record: type[Record], item: Any, path: Path) -> None:
+    """What the spec says of one column or array is a valid record."""
+    try:
+        record.from_json(item.model_dump(exclude={"doc"}))
+    except AttributeProblem as problem:
+        state.complain("NBN205", (*path, problem.name), str(problem))
+
+
+def check_metrics(graph: Graph, train: Any, where: str) -> None:
+    """Every metric finds two values that it can compare; raises :class:`TrainingError`."""
+    training = Training.from_canonical(without_doc(train.model_dump(mode="json")) if train else {})
+    for i, metric in enumerate(training.metrics):
+        try:
+            metric.check_shapes(graph)
+        except TrainingError as error:
+            placed = dataclasses.replace(error.problems[0], where=pointer(where, ("train", "metrics", i)))
+            raise TrainingError.of([placed]) from None

@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticKnownError
 
 from nbn_spec.data import Column, File, Member
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS
 from nbn_spec.params import Seed
-from nbn_spec.spec.fields import FILE_NAME_PATTERN, SYMBOL_PATTERN, Closed, Name, Positive, Values, derive, tagged, whole
+from nbn_spec.spec.fields import (
+    FILE_NAME_PATTERN,
+    SYMBOL_PATTERN,
+    Closed,
+    Name,
+    Positive,
+    Values,
+    derive,
+    tagged,
+    whole,
+)
 from nbn_spec.spec.nodes import AnyNode, Exact, InitObject, Tagged, camel
 from nbn_spec.train import Training, Validation
 
@@ -20,6 +31,13 @@ LANGUAGE = 1
 
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Dims = Annotated[list[Positive | Symbol], Field(max_length=32)]
+
+
+def no_flag(value: object) -> object:
+    """``true`` is not the number 1; everything else is left to pydantic."""
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
 
 
 class Input(Closed):
@@ -73,9 +91,7 @@ class CsvData(Closed):
     """Data from a csv file with a header line."""
 
     csv: Path = Field(description="Path of the file, relative to the spec.")
-    separator: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = Field(
-        ",", description="What stands between cells."
-    )
+    separator: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = Field(",", description="What stands between cells.")
     columns: dict[Name, str | Names | ColumnField] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="For each input its columns; left out, those that the input declares."
     )
@@ -166,7 +182,9 @@ class ModelSpec(Closed):
     """A neural network, or any computational graph, as one document."""
 
     schema_: str | None = Field(None, alias="$schema", description="For editors: where the JSON Schema is.")
-    version: Literal[1] = Field(1, description="The language's major version.")
+    version: Annotated[Literal[1], BeforeValidator(no_flag)] = Field(
+        1, description="The language's major version."
+    )
     name: Annotated[str, Field(pattern=FILE_NAME_PATTERN, max_length=100)] = Field(
         description="The model's name; results are written to runs/NAME."
     )

@@ -37,6 +37,8 @@ class Canonical:
 
     spec: ModelSpec
     origins: Mapping[str, tuple[object, ...]]
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """The document as the author wrote it: problems are told in its order."""
 
     def to_json(self) -> dict[str, Any]:
         """The canonical document, every default filled in; ``doc`` stays where it describes the model."""
@@ -189,7 +191,8 @@ def standardize(spec: ModelSpec, data: Any, where: str) -> tuple[dict[str, Any],
         if name in targets or name not in spec.inputs:
             message = f'"{name}" is no input that can be standardized'
             hint = "a target keeps its units, so that predictions have them too"
-            raise SpecError("NBN113", pointer(where, ("data",)), message, hint)
+            key = next(key for key in ("columns", "arrays", "npy") if getattr(data, key, None))
+            raise SpecError("NBN113", pointer(where, ("data", key, name, "standardize")), message, hint)
     renamed = {name: name + STANDARDIZED for name in chosen}
     construct: Any = NODES["standardize"].model_construct
     return {new: construct(name=new, op="standardize", inputs=[name]) for name, new in renamed.items()}, renamed

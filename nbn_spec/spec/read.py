@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,8 +81,8 @@ class Doubts:
         """An object from its keys and values."""
         made = dict(items)
         if len(made) < len(items):
-            seen: set[str] = set()
-            self.twice[id(made)] = made, next(name for name, _ in items if name in seen or seen.add(name))
+            twice = next(name for name, count in Counter(name for name, _ in items).items() if count > 1)
+            self.twice[id(made)] = made, twice
         return made
 
     def number(self, text: str) -> float:
@@ -113,7 +114,8 @@ def check_depth(text: str, where: str) -> None:
         mark = token.group()[0]
         depth += (mark in "[{") - (mark in "]}")
         if depth > DEEPEST:
-            line, column = text.count("\n", 0, token.start()) + 1, token.start() - text.rfind("\n", 0, token.start())
+            start = token.start()
+            line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
             raise SpecError("NBN104", f"{where}:{line}:{column}", f"nests deeper than {DEEPEST} levels")
 
 
@@ -193,4 +195,4 @@ def check_version(document: Mapping[str, Any], where: str) -> None:
         message = f"is written in version {shorten(version)} of the language; this program knows up to {LANGUAGE}"
         raise SpecError("NBN115", place, message, "update nbn_spec")
     if version != LANGUAGE:
-        raise SpecError("NBN115", place, f"there is no version {shorten(version)} of the language", f"write {LANGUAGE}")
+        raise SpecError("NBN115", place, f"there is no version {shorten(version)}", f"write {LANGUAGE}")

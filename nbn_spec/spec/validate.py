@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -32,10 +33,10 @@ BOUNDS = {
     "less_than": ("lt", "less than"),
 }
 LENGTHS = {
-    "too_short": "at least {min_length} of them",
-    "too_long": "at most {max_length} of them",
-    "string_too_short": "at least {min_length} character",
-    "string_too_long": "at most {max_length} characters",
+    "too_short": "no fewer items than {min_length}",
+    "too_long": "no more items than {max_length}",
+    "string_too_short": "no fewer characters than {min_length}",
+    "string_too_long": "no more characters than {max_length}",
 }
 PATTERN_HINTS = {
     NAME_PATTERN: "a letter, then letters, digits and _",
@@ -43,7 +44,7 @@ PATTERN_HINTS = {
     SYMBOL_PATTERN: "lengths are numbers; symbols such as N begin with a capital letter",
 }
 """What names look like, in words."""
-JSON_KINDS = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
+JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
 Path = tuple[object, ...]
 
 
@@ -111,7 +112,7 @@ def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], where
     if kind == "form":
         return Problem("NBN112", where, f"expected {item['msg']}, got {described(given)}")
     if kind in LENGTHS:
-        return Problem("NBN113", where, f"must be {LENGTHS[kind].format(**context)}, got {shorten(given)}")
+        return Problem("NBN113", where, f"must hold {LENGTHS[kind].format(**context)}, got {shorten(given)}")
     return Problem("NBN113", where, sentence(item["msg"]) + f", got {shorten(given)}")
 
 
@@ -159,7 +160,9 @@ def extra(item: Mapping[str, Any], where: str) -> Problem:
 def unknown_tag(item: Mapping[str, Any], where: str) -> Problem:
     """An op, initializer, optimizer or metric that is not in its table."""
     key = item["ctx"]["discriminator"].strip("'")
-    word, place = item["input"][key], f"{where}/{key}"
+    word, place = item["ctx"]["tag"], f"{where}/{key}"
+    if isinstance(item["input"], Mapping):
+        word = item["input"][key]  # pydantic's own is always text
     words = expected_words(item["ctx"]["expected_tags"])
     if not isinstance(word, str):
         return Problem("NBN112", place, f"expected a string, got {described(word)}")
@@ -203,10 +206,16 @@ def named(model: type[BaseModel]) -> dict[str, Any]:
 
 def models_at(loc: Iterable[object]) -> list[type[BaseModel]]:
     """The models that an object at pydantic's location may be."""
+    return models_behind(tuple(step for step in loc if isinstance(step, str)))
+
+
+@lru_cache(1024)
+def models_behind(loc: tuple[str, ...]) -> list[type[BaseModel]]:
+    """The same for a location without its indices: thousands of nodes may have the same mistake."""
     found: list[type[BaseModel]] = [ModelSpec]
     for step in loc:
         chosen = [model for model in found if step in (model.__name__, word_of(model))]
-        fields = [named(model)[step] for model in found if isinstance(step, str) and step in named(model)]
+        fields = [named(model)[step] for model in found if step in named(model)]
         if chosen:
             found = chosen
         elif fields:
