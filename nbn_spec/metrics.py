@@ -114,7 +114,8 @@ class BinaryAccuracy(Metric):
     def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
         yes, truth = np.empty(prediction.shape, bool), np.empty(prediction.shape, bool)
         size = prediction.size
-        threshold, half = (np.asarray(number, prediction.dtype) for number in (self.decision(graph), 0.5))
+        dtype = np.result_type(prediction.dtype, np.float32)
+        threshold, half = np.asarray(self.decision(graph), dtype), np.asarray(0.5, dtype)
 
         def share() -> float:
             np.greater(prediction, threshold, yes)
@@ -145,8 +146,8 @@ def labels(metrics: Sequence[Metric], graph: Graph) -> list[str]:
     return found
 
 
-def operands(metrics: Sequence[Metric], graph: Graph) -> list[str]:
-    """The values that metrics read."""
+def compared(metrics: Sequence[Metric], graph: Graph) -> list[str]:
+    """The values that metrics look at."""
     return [name for metric in metrics for name in (metric.prediction(graph), metric.truth(graph))]
 
 

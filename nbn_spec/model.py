@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nbn_spec import archive, summary
+from nbn_spec import archive, metrics, summary
 from nbn_spec import data as reading
 from nbn_spec.data import Place, Source
 from nbn_spec.errors import DataError, GraphError, TrainingError
@@ -20,8 +20,9 @@ from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import gradient, plan
 from nbn_spec.train import History, OnEpoch, Stop, Trainer, Training, never, symbols
 
-KEPT_SIZES = 8
-"""For how many batch sizes predict keeps its interpreters."""
+KEPT_SIZES, KEPT_BYTES = 8, 2**26
+"""For how many batch sizes predict keeps its interpreters, and the largest one that it keeps: for a large batch
+binding takes no time beside computing."""
 
 Arrays = Mapping[str, object]
 
@@ -67,8 +68,11 @@ class Model:
 
     @property
     def seed(self) -> Seed:
-        """The spec's seed."""
-        return Seed.from_json(self.spec.get("seed") or {})
+        """The spec's seed; raises :class:`TrainingError`."""
+        try:
+            return Seed.from_json(self.spec.get("seed") or {})
+        except (ValueError, TypeError) as error:
+            raise TrainingError("NBN400", "seed", f"is no description of a seed: {error}") from None
 
     @property
     def source(self) -> Source | None:
@@ -96,15 +100,15 @@ class Model:
         """
         arrays = reading.prepare(self.graph, self._as_dict(data), self._needed)
         sizes = reading.sizes(self._needed, arrays)
-        key = tuple(sizes.items())
-        pool = self._pool(key)
-        bound = pool.pop() if pool else self._predictor(sizes)
+        pool = self._pool(tuple(sizes.items()))
+        bound = self._predictor(sizes, pool)
         for name, array in arrays.items():
             np.copyto(bound.arrays[name], array)
         with np.errstate(all="ignore"):
             bound.forward()
         found = {name: bound.arrays[name].copy() for name in self.graph.outputs}
-        pool.append(bound)
+        if sum(array.nbytes for array in arrays.values()) + bound.program.arena <= KEPT_BYTES:
+            pool.append(bound)
         return found if len(found) > 1 else next(iter(found.values()))
 
     def _pool(self, key: tuple[tuple[str, int], ...]) -> list[Interpreter]:
@@ -116,7 +120,12 @@ class Model:
             pool = self._predictors.setdefault(key, [])
         return pool
 
-    def _predictor(self, sizes: Mapping[str, int]) -> Interpreter:
+    def _predictor(self, sizes: Mapping[str, int], pool: list[Interpreter]) -> Interpreter:
+        """An idle interpreter, or else a new one."""
+        try:
+            return pool.pop()  # not after a look at whether there is one: another thread might take it in between
+        except IndexError:
+            pass
         program = plan(self.graph, {BATCH: 1, **sizes}, self.graph.outputs)
         return Interpreter(program, self.layout, self.flat)
 
@@ -131,12 +140,13 @@ class Model:
             raise DataError("NBN306", self.graph.name, f"needs its data by name: {names}", '{"name": array, …}')
         return {self._needed[0].name: data}
 
-    def _checked(self, data: Arrays | object) -> dict[str, Array]:
-        """Every input that loss and outputs need, from ``data`` or else from the spec."""
-        wanted = self.graph.needed_inputs([*self.graph.outputs, *([self.graph.loss] if self.graph.loss else [])])
-        if data is None:
-            return self.data(wanted)
-        return reading.prepare(self.graph, self._as_dict(data), wanted)
+    def _checked(self, data: Arrays | object, also: Iterable[str] = ()) -> dict[str, Array]:
+        """Every input that loss, outputs and the values ``also`` need, from ``data`` or else from the spec."""
+        loss = [self.graph.loss] if self.graph.loss else []
+        wanted = self.graph.needed_inputs([*self.graph.outputs, *loss, *also])
+        arrays = self.data(wanted) if data is None else reading.prepare(self.graph, self._as_dict(data), wanted)
+        reading.sizes(wanted, arrays)
+        return arrays
 
     def _loss(self) -> str:
         if self.graph.loss is None:
@@ -147,7 +157,6 @@ class Model:
         """One forward and backward pass, and the flat gradient."""
         self._loss()
         arrays = self._checked(data)
-        reading.sizes([item for item in self.graph.inputs if item.name in arrays], arrays)
         fetch = self.graph.outputs if keep else ()
         program = plan(self.graph, symbols(self.graph, arrays), fetch, backward=True, keep=keep)
         grad = np.zeros_like(self.flat)
@@ -169,26 +178,21 @@ class Model:
         bound, _ = self._traced(data, keep=True)
         names = [*self.graph.leaves, *self.graph.forward_order]
         values = {name: bound.arrays[name] for name in names if name in bound.arrays}
+        values |= {name: values[name].copy() for name in self.graph.leaves if name in values}
         slots = {name: gradient(name) for name in names}
         return Trace(values, {name: bound.arrays[slot] for name, slot in slots.items() if slot in bound.arrays})
 
     def evaluate(self, data: Arrays | object = None) -> dict[str, float]:
         """``loss`` and the spec's metrics, on ``data`` or else on the spec's own."""
-        loss, metrics = self._loss(), self.training.metrics
-        for metric in metrics:
-            metric.check_shapes(self.graph)
-        arrays = self._checked(data)
-        reading.sizes([item for item in self.graph.inputs if item.name in arrays], arrays)
-        fetch = [loss, *(name for m in metrics for name in (m.prediction(self.graph), m.truth(self.graph)))]
+        loss, measured = self._loss(), self.training.metrics
+        fetch = [loss, *metrics.compared(measured, self.graph)]
+        arrays = self._checked(data, fetch)
         program = plan(self.graph, symbols(self.graph, arrays), fetch)
         bound = Interpreter(program, self.layout, self.flat, inputs=arrays)
+        measures = metrics.measures(measured, self.graph, bound.arrays)
         with np.errstate(all="ignore"):
             bound.forward()
-        found = {"loss": float(bound.arrays[loss])}
-        for m in metrics:
-            pair = bound.arrays[m.prediction(self.graph)], bound.arrays[m.truth(self.graph)]
-            found[m.word()] = m.bind(self.graph, *pair)()
-        return found
+        return {"loss": float(bound.arrays[loss]), **{name: measure() for name, measure in measures.items()}}
 
     def fit(
         self,
@@ -201,18 +205,15 @@ class Model:
         """Train on ``data`` or else on the spec's own, as the spec's ``train`` says, from the present parameters.
 
         ``on_epoch`` is called with each epoch's number and measurements; ``stop`` is asked after every step.
-        Raises :class:`TrainingError` where training cannot start, and :class:`Diverged`.
+        The optimizer's memory and the shuffling start anew with every call; :meth:`trainer` gives what can go on.
+        Raises :class:`DataError`, :class:`TrainingError` where training cannot start, and :class:`Diverged`.
         """
-        if epochs is not None and (not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0):
-            raise TrainingError("NBN400", "epochs", f"must be a whole number of at least 0, got {epochs!r}")
         return self.trainer(data, epochs=epochs).run(on_epoch, stop)
 
     def trainer(self, data: Arrays | None = None, *, epochs: int | None = None) -> Trainer:
-        """Everything that training needs, checked and bound, before its first step."""
-        training = self.training if epochs is None else replace(self.training, epochs=epochs)
-        arrays = self._checked(data)
-        used = [item for item in self.graph.inputs if item.name in arrays]
-        reading.sizes(used, arrays)
+        """Everything that training needs, checked and bound, before its first step. Raises as :meth:`fit` does."""
+        training = self.training if epochs is None else replace(self.training, epochs=whole(epochs))
+        arrays = self._checked(data, metrics.compared(training.metrics, self.graph))
         return Trainer(self.graph, self.layout, self.flat, training, self.seed, arrays)
 
     def summary(self) -> str:
@@ -225,6 +226,13 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.graph.name}: {len(self.graph.nodes)} nodes, {self.layout.size:,} parameters>"
+
+
+def whole(epochs: object) -> int:
+    """``epochs``, a whole number of at least 0; raises :class:`TrainingError`."""
+    if isinstance(epochs, bool | np.bool_) or not isinstance(epochs, int | np.integer) or epochs < 0:
+        raise TrainingError("NBN400", "epochs", f"must be a whole number of at least 0, got {epochs!r}")
+    return int(epochs)
 
 
 def load(path: str | Path) -> Model:

@@ -83,7 +83,12 @@ def initialize(graph: Graph, layout: Layout, seed: Seed) -> Array:
     flat = np.empty(layout.size, dtype=graph.dtype)
     views, draws = layout.views(flat), seed.initial()
     for parameter in graph.parameters:
-        views[parameter.name][...] = first_values(parameter, draws)
+        view = views[parameter.name]
+        with np.errstate(all="ignore"):
+            view[...] = first_values(parameter, draws)
+        if not np.isfinite(view).all():
+            message = f"gets initial values that {graph.dtype} cannot hold"
+            raise GraphError("NBN208", parameter.name, message, "give its initializer smaller numbers")
     return flat
 
 
@@ -94,6 +99,8 @@ def first_values(parameter: Parameter, draws: Draws) -> Array:
     assert parameter.init is not None, "a parameter from a spec has a value or an initializer"
     try:
         return parameter.init.draw(parameter.shape, draws)
+    except OverflowError:
+        return np.full(parameter.shape, np.inf)
     except ValueError as error:
         raise GraphError("NBN208", parameter.name, f"{error}, but this one is {show(parameter.shape)}") from None
 

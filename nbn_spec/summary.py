@@ -23,6 +23,14 @@ def count(graph: Graph, *, trainable: bool | None = None) -> int:
     return sum(prod(p.shape) for p in chosen)
 
 
+def headline(graph: Graph) -> str:
+    """The graph in one line: layers, parameters, dtype."""
+    depth, frozen = layers(graph), count(graph, trainable=False)
+    kind = f"{depth}-layer network, " if depth else ""
+    fixed = f" ({frozen:,} of them frozen)" if frozen else ""
+    return f"{graph.name}: {kind}{count(graph):,} parameters{fixed}, {graph.dtype}"
+
+
 def row(graph: Graph, number: int, node: Node, backward: dict[str, int]) -> tuple[str, ...]:
     """A node's line in the table."""
     owned = {name: graph.shape(parameter) for name, parameter in node.params.items()}
@@ -72,11 +80,8 @@ def summarize(graph: Graph) -> str:
     """The whole graph: leaves, nodes in forward order with their place in the backward order, totals."""
     backward = {name: i for i, name in enumerate(graph.backward_order, start=1)}
     rows = [row(graph, i, node, backward) for i, node in enumerate(graph.nodes, start=1)]
-    frozen = count(graph, trainable=False)
-    depth = layers(graph)
-    totals = f"{depth}-layer network, " if depth else ""
     lines = [
-        f"{graph.name}: {totals}{count(graph):,} parameters ({frozen:,} of them frozen), {graph.dtype}",
+        headline(graph),
         *leaf_lines(graph),
         "",
         *table([HEADER, *rows]),

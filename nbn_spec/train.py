@@ -16,7 +16,7 @@ from nbn_spec.errors import Diverged, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import BATCH, Graph
 from nbn_spec.interpreter import Interpreter, arena_of
-from nbn_spec.metrics import METRICS, Measures, Metric, labels, measures, operands
+from nbn_spec.metrics import METRICS, Measures, Metric, compared, labels, measures
 from nbn_spec.ops.base import Array
 from nbn_spec.optim import OPTIMIZERS, Optimizer, Sgd
 from nbn_spec.params import Layout, Seed
@@ -116,8 +116,10 @@ def enumerated(rows: Any) -> Iterator[tuple[object, ...]]:
 
 @dataclass(frozen=True)
 class Batch:
-    """An interpreter for batches of one size: ``load`` puts the examples from a place on into its inputs, ``measure``
-    holds a function for every metric that reads what came out."""
+    """An interpreter for batches of one size.
+
+    ``load`` puts the examples from a place on into its inputs; ``measure`` holds a function for every metric.
+    """
 
     interpreter: Interpreter
     examples: int
@@ -160,8 +162,8 @@ class Trainer:
         self.data, held_back = split(graph, training, data, seed)
         self.count = examples_in(graph, self.data)
         measure_statistics(graph, layout, flat, self.data)
-        mini = training.batch_size != "all" and training.batch_size < self.count
-        self.order = Order(self.count, seed) if training.shuffle and mini else None
+        self.size = self.count if training.batch_size == "all" else min(training.batch_size, self.count)
+        self.order = Order(self.count, seed) if training.shuffle and self.size < self.count else None
         self.batches = list(self._bind_batches())
         self.validation = self._bind(held_back) if held_back else None
         self.update = training.optimizer.bind(self.trained, self.grad[: layout.trainable])
@@ -169,17 +171,17 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the data."""
-        return -(-self.count // self.batches[0].examples)
+        return -(-self.count // self.size)
 
     def _program(self, count: int, *, backward: bool) -> Program:
         sizes = {**symbols(self.graph, self.data), BATCH: count}
-        fetch = [self.graph.loss or "", *operands(self.training.metrics, self.graph)]
+        fetch = [self.graph.loss or "", *compared(self.training.metrics, self.graph)]
         return plan(self.graph, sizes, fetch, backward=backward)
 
     def _bind_batches(self) -> Iterator[Batch]:
         """One interpreter for full-sized batches, and where it does not come out even, one for the last."""
-        size = self.training.batch_size
-        if size == "all" or size >= self.count:
+        size = self.size
+        if size == self.count:
             yield self._bind(self.data, backward=True)
             return
         program = self._program(size, backward=True)
@@ -252,6 +254,7 @@ class Trainer:
             batch.interpreter.backward()
             self.update()
             if step < last and stop():
+                self._check_parameters(epoch)
                 return None
         self._check_parameters(epoch)
         means = {name: total / self.count for name, total in sums.items()}
@@ -260,10 +263,10 @@ class Trainer:
     def _steps(self) -> Iterator[tuple[Batch, int]]:
         """The epoch's batches: the interpreter, and the place of the batch in the order of the examples."""
         whole, *rest = self.batches
-        even = self.count - self.count % whole.examples
+        even = self.count - self.count % self.size
         if self.order is not None:
             self.order.shuffle()
-        for start in range(0, even, whole.examples):
+        for start in range(0, even, self.size):
             yield whole, start
         for batch in rest:
             yield batch, even
@@ -276,10 +279,10 @@ class Trainer:
         return {f"val_{name}": value for name, value in found.items()}
 
     def _check_parameters(self, epoch: int) -> None:
-        """The epoch's last update may have broken what no forward pass has read yet, or none will notice."""
-        # Their squares' sum is the cheapest look at all of them; it may overflow, so that it only arouses suspicion.
+        """The latest updates may have broken what no forward pass has read yet, or what a sigmoid hides."""
+        # The sum of squares is the cheapest look at all of them; as it may overflow, it only arouses suspicion.
         if not math.isfinite(np.dot(self.trained, self.trained)) and not finite(self.trained):
-            raise self._complain(f"epoch {epoch}, after its last step", "", self._broken())
+            raise self._complain(f"epoch {epoch}, after its steps", "", self._broken())
 
     def _broken(self) -> str:
         """The first parameter that is not finite, if there is one."""
@@ -310,7 +313,7 @@ class Trainer:
         rate = getattr(self.training.optimizer, "learning_rate", None)
         hint = f"try a smaller learning rate than {rate}, inputs of smaller scale, or another initializer"
         if fresh:
-            hint = "no update was made yet: look at the scale of the inputs, at constants and at initial parameters"
+            hint = "no update was made yet: look at the scale of the inputs and at the initial parameters"
         return Diverged("NBN401", when, f"training diverged: {'; '.join(parts)}", hint)
 
 

@@ -75,17 +75,18 @@ def test_run_xor_prints_the_published_costs_and_predictions(tmp_path):
 
 
 def test_history_has_a_row_per_epoch(trained):
-    rows = list(csv.reader((trained / "runs/xor/history.csv").open()))
+    rows = list(csv.reader((trained / "runs/xor/history.csv").read_text().splitlines()))
     assert rows[0] == ["epoch", "loss", "binary_accuracy"]
     assert [row[0] for row in rows[1:]] == [str(i) for i in range(5000)]
     assert float(rows[4901][1]) == pytest.approx(0.0009210166430616655, rel=1e-12)
 
 
 def test_the_archive_is_readable_with_numpy_alone(trained):
-    members = np.load(trained / "runs/xor/model.npz")
-    assert members["param/z1/weight"].shape == (3, 2)
+    with np.load(trained / "runs/xor/model.npz") as members:
+        weight = members["param/z1/weight"]
+    assert weight.shape == (3, 2)
     model = nbn_spec.load(trained / "runs/xor/model.npz")
-    np.testing.assert_array_equal(model.parameters["z1/weight"], members["param/z1/weight"])
+    np.testing.assert_array_equal(model.parameters["z1/weight"], weight)
 
 
 def test_runs_are_identical_to_the_last_bit(tmp_path):
@@ -175,7 +176,8 @@ def test_predict_reads_and_writes_files(trained, tmp_path, kind):
     elif kind == "npy":
         found = np.load(out)
     else:
-        found = np.load(out)["y_hat"]
+        with np.load(out) as members:
+            found = members["y_hat"]
     np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 

@@ -21,8 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Spec = Annotated[Path, typer.Argument(help="The model's JSON document.", show_default=False)]
-Archive = Annotated[Path, typer.Argument(help="An .npz that run has saved.", show_default=False)]
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The model's JSON document.", show_default=False)]
+Archive = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An .npz that run has saved.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)]
 Outside = Annotated[bool, typer.Option("--allow-outside", help="Let data files lie outside the spec's folder.")]
 DataFile = Annotated[Path | None, typer.Option("--data", help="A csv, npz, npy or json file.", show_default=False)]
@@ -63,7 +63,7 @@ def run(
 @app.command()
 @guarded
 def validate(
-    specs: Annotated[list[Path], typer.Argument(help="JSON documents.", show_default=False)],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="JSON documents.", show_default=False)],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> int:
     """Check documents without computing anything."""

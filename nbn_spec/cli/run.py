@@ -65,7 +65,7 @@ def run_spec(spec: Path, options: Options) -> int:
 def evaluate_only(model: Model, folder: Path, options: Options) -> int:
     """A model without training: its values, and its gradients if it has a loss."""
     if not options.quiet:
-        print(headline(model), "", sep="\n")
+        print(summary.headline(model.graph), "", sep="\n")
         found = model.trace() if model.graph.loss else None
         values = found.values if found else outputs(model)
         for name in model.graph.forward_order:
@@ -124,7 +124,7 @@ def save(model: Model, history: History, folder: Path) -> None:
 def train(model: Model, trainer: Trainer, folder: Path, options: Options) -> History:
     """Train with the progress on the terminal; a history that ends in divergence is saved too."""
     if not options.quiet:
-        print(headline(model), plan_line(trainer), "", sep="\n", flush=True)
+        print(summary.headline(model.graph), plan_line(trainer), "", sep="\n", flush=True)
     watch: Any = nullcontext() if options.quiet else Progress(trainer)
     try:
         with Interrupt() as interrupt, watch as progress:
@@ -133,13 +133,6 @@ def train(model: Model, trainer: Trainer, folder: Path, options: Options) -> His
         error.history.save(folder / "history.csv")
         say(f"the {len(error.history)} epochs before are in {folder / 'history.csv'}")
         raise
-
-
-def headline(model: Model) -> str:
-    """The model in one line."""
-    graph, depth = model.graph, summary.layers(model.graph)
-    kind = f"{depth}-layer network, " if depth else ""
-    return f"{graph.name}: {kind}{summary.count(graph):,} parameters, {graph.dtype}"
 
 
 def plan_line(trainer: Trainer) -> str:

@@ -47,9 +47,7 @@ def validate_spec(path: Path) -> str:
     canonical, where = compiler.front(path)
     graph = lower(canonical, where)
     check(read_file(path), "model", str(path))
-    depth = summary.layers(graph)
-    kind = f"{depth}-layer network, " if depth else ""
-    return f"{path}: valid; {kind}{len(graph.nodes)} nodes, {summary.count(graph):,} parameters"
+    return f"{path}: valid; {len(graph.nodes)} nodes; {summary.headline(graph)}"
 
 
 def show_graph(path: Path) -> int:

@@ -24,8 +24,17 @@ Dim = int | str
 Shape = tuple[Dim, ...]
 Call = Callable[[], object]
 Calls = Iterator[Call]
-do = partial
-"""``do(np.add, a, b, out)``: one call, its arguments fixed now, made later."""
+
+
+def do(call: Callable[..., object], *args: Any, **more: Any) -> Call:
+    """``do(np.add, a, b, out)``: one call, its arguments fixed now, made later.
+
+    A number beside arrays of real numbers becomes one of them here, once: NumPy would do it anew at every call.
+    """
+    kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
+    if isinstance(call, np.ufunc) and len(kinds) == 1:
+        args = tuple(np.asarray(arg, *kinds) if isinstance(arg, int | float) else arg for arg in args)
+    return partial(call, *args, **more)
 
 
 class ShapeProblem(ValueError):

@@ -116,7 +116,7 @@ def check_input(state: Lowering, name: str, item: Any) -> None:
     if BATCH in shape[1:]:
         message = f"{BATCH}, the number of examples, may only stand first, got {show(shape)}"
         state.complain("NBN203", ("inputs", name, "shape"), message)
-    if columns and shape[-1:] != (len(columns),):
+    elif columns and shape[-1:] != (len(columns),):
         message = f"names {len(columns)} columns, but the shape is {show(shape)}"
         hint = "one name for each place of the last axis"
         state.complain("NBN203", ("inputs", name, "columns"), message, hint)
