@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pytest
+from documents import GOOD, Document, drop, good, places, put
 
 import nbn_spec
 from nbn_spec import spec
-from nbn_spec.errors import DataError, GraphError, NbnError, SpecError, TrainingError
+from nbn_spec.errors import GraphError, NbnError, SpecError
 
-from tests_placeholder
 
 def test_nodes_in_any_order_mean_the_same() -> None:
     straight = nbn_spec.compile(

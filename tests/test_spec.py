@@ -1,84 +1,16 @@
-"""Specs: every mistake is told with its place and its cause, and odd but good ones mean what they should."""
+"""Documents that are no specs: every mistake is told with its place and its cause, whatever else is wrong."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import numpy as np
 import pytest
+from documents import complaint, drop, good, places, put
 
 import nbn_spec
-from nbn_spec import spec
-from nbn_spec.errors import DataError, GraphError, NbnError, SpecError, TrainingError
-
-Document = dict[str, Any]
-GOOD: Document = {
-    "name": "good",
-    "inputs": {"x": {"shape": ["N", 2], "columns": ["x1", "x2"]}, "y": {"shape": ["N", 1]}},
-    "nodes": [
-        {"name": "z1", "op": "linear", "inputs": "x", "units": 3, "weight": "xavier"},
-        {"name": "a1", "op": "sigmoid"},
-        {"name": "z2", "op": "linear", "units": 1},
-        {"name": "y_hat", "op": "sigmoid"},
-    ],
-    "constants": {"s": 2},
-    "outputs": ["y_hat"],
-    "loss": {"op": "squared_error", "inputs": ["y_hat", "y"]},
-    "data": {"values": {"x": [[0, 0], [0, 1]], "y": [[0], [1]]}},
-    "train": {"epochs": 2, "optimizer": {"name": "sgd", "learning_rate": 1.0}, "metrics": ["binary_accuracy"]},
-}
-HUGE = 10**400
-
-
-def put(pointer: str, value: Any) -> Callable[[Document], None]:
-    """The change that sets what a JSON pointer names; ``-`` appends to a list."""
-
-    def change(document: Document) -> None:
-        *front, last = pointer.strip("/").split("/")
-        target: Any = document
-        for step in front:
-            target = target[int(step)] if isinstance(target, list) else target[step]
-        if last == "-":
-            target.append(value)
-        else:
-            target[int(last) if isinstance(target, list) else last] = value
-
-    return change
-
-
-def drop(pointer: str) -> Callable[[Document], None]:
-    """The change that deletes what a JSON pointer names."""
-
-    def change(document: Document) -> None:
-        *front, last = pointer.strip("/").split("/")
-        target: Any = document
-        for step in front:
-            target = target[int(step)] if isinstance(target, list) else target[step]
-        del target[int(last) if isinstance(target, list) else last]
-
-    return change
-
-
-def good(*changes: Callable[[Document], None]) -> Document:
-    """The good spec, changed."""
-    document = copy.deepcopy(GOOD)
-    for change in changes:
-        change(document)
-    return document
-
-
-def complaint(path: Path, content: bytes) -> NbnError:
-    """What compiling a file of this content raises; anything but an ``NbnError`` fails the test."""
-    path.write_bytes(content)
-    with pytest.raises(NbnError) as caught:
-        nbn_spec.compile(path)
-    return caught.value
-
+from nbn_spec.errors import DataError, NbnError, SpecError
 
 TEXTS = {
     "empty": (b"", "NBN101", ":1:1", "empty"),
@@ -323,145 +255,6 @@ OUT_OF_BOUNDS = {
 SPECS = {**MISSPELT, **ILL_TYPED, **OUT_OF_BOUNDS}
 
 
-def node(**fields: Any) -> Callable[[Document], None]:
-    """The change that appends a node."""
-    return put("/nodes/-", fields)
-
-
-NEW = "#/nodes/4"
-NAMES = {
-    "unknown input": (
-        put("/nodes/0/inputs", "z"),
-        "NBN201",
-        "#/nodes/0/inputs",
-        "nothing is called so\n  help: did",
-    ),
-    "unknown output": (put("/outputs", ["y_hat", "yhat"]), "NBN201", "#/outputs/1", 'did you mean "y_hat"'),
-    "unknown loss node": (put("/loss", "cost"), "NBN201", "#/loss", '"cost" is no node\'s name'),
-    "input as loss": (put("/loss", "x"), "NBN201", "#/loss", '"x" is no node\'s name'),
-    "data for no input": (put("/data/values/z", [1]), "NBN201", "#/data/values/z", "no input is called so"),
-    "cycle": (put("/nodes/0/inputs", "a1"), "NBN202", "#/nodes/0", "z1 → a1 → z1"),
-    "long cycle": (put("/nodes/0/inputs", "y_hat"), "NBN202", "#/nodes/0", "z1 → a1 → z2 → y_hat → z1"),
-    "self-cycle": (put("/nodes/0/inputs", "z1"), "NBN202", "#/nodes/0", "z1 → z1"),
-    "name of two nodes": (node(op="relu", name="a1"), "NBN200", NEW, '"a1" stands for 2 nodes'),
-    "name of input and node": (put("/nodes/0/name", "x"), "NBN200", "#/nodes/0", "an input and a node"),
-    "name of input and constant": (put("/constants", {"x": 1}), "NBN200", "#/constants/x", "input and a constant"),
-    "column twice": (
-        put("/inputs/x/columns", ["x1", "x1"]),
-        "NBN200",
-        "#/inputs/x/columns",
-        'two columns are called "x1"',
-    ),
-}
-SHAPES = {
-    "too few inputs": (node(op="add", inputs="x"), "NBN206", NEW, "add takes 2 inputs (a, b), got 1"),
-    "too many inputs": (node(op="relu", inputs=["x", "y"]), "NBN206", NEW, "relu takes 1 input (x), got 2"),
-    "loss with one input": (put("/loss/inputs", "y_hat"), "NBN206", "#/loss", "(prediction, target), got 1"),
-    "broadcast": (node(op="add", inputs=["x", "z1"]), "NBN203", NEW, "[N, 2] and [N, 3] do not broadcast"),
-    "path of the shape": (node(op="add", inputs=["a1", "x"]), "NBN203", NEW, "x [N, 2] → z1 [N, 3] → a1 [N, 3]"),
-    "loss of unequal shapes": (put("/loss/inputs/0", "a1"), "NBN203", "#/loss", "is [N, 3], target is [N, 1]"),
-    "matmul": (node(op="matmul", inputs=["x", "y"]), "NBN203", NEW, "[N, 2] has 2 columns, [N, 1] has N rows"),
-    "matmul of a scalar": (node(op="matmul", inputs=["x", "s"]), "NBN203", NEW, "[] has fewer than two axes"),
-    "linear over a symbol": (put("/inputs/x", {"shape": ["N", "K"]}), "NBN203", "#/nodes/0", "[N, K] is K"),
-    "linear of a scalar": (put("/inputs/x", {"shape": []}), "NBN203", "#/nodes/0", "the input is a scalar"),
-    "axis": (node(op="sum", inputs="x", axis=2), "NBN203", NEW, "axis 2 is out of range for shape [N, 2]"),
-    "axis twice": (node(op="sum", inputs="x", axis=[1, -1]), "NBN203", NEW, "names an axis of [N, 2] twice"),
-    "softmax": (node(op="softmax", inputs="x", axis=-3), "NBN203", NEW, "axis -3 is out of range"),
-    "reshape": (node(op="reshape", inputs="x", shape=["N", 3]), "NBN203", NEW, "2 elements, not 3"),
-    "reshape of symbols": (node(op="reshape", inputs="x", shape=[2, -1]), "NBN203", NEW, "must keep the symbols"),
-    "flatten of symbols": (node(op="flatten", inputs="x", start_axis=0), "NBN203", NEW, "axis 0 of [N, 2] is N"),
-    "transpose": (node(op="transpose", inputs="x", axes=[0, 0]), "NBN203", NEW, "each of the 2 axes once"),
-    "concatenate": (
-        node(op="concatenate", inputs=["x", "z1"], axis=0),
-        "NBN203",
-        NEW,
-        "[N, 2] and [N, 3] differ elsewhere",
-    ),
-    "slice of the batch": (node(op="slice", inputs="x", axis=0, stop=1), "NBN203", NEW, "axis 0 of [N, 2] is N"),
-    "empty slice": (node(op="slice", inputs="x", start=2), "NBN203", NEW, "takes nothing of axis 1 of [N, 2]"),
-    "batch in the wrong place": (
-        put("/inputs/x/shape", [2, "N"]),
-        "NBN203",
-        "#/inputs/x/shape",
-        "only stand first",
-    ),
-    "columns and shape": (put("/inputs/x/columns", ["a"]), "NBN203", "#/inputs/x/columns", "names 1 columns"),
-    "exact weight": (
-        put("/nodes/0/weight", {"value": [[1, 2, 3]]}),
-        "NBN203",
-        "#/nodes/0/weight/value",
-        'weight of "z1" is [1, 3], but must be [3, 2]',
-    ),
-    "exact bias": (
-        put("/nodes/0/bias", {"value": [1]}),
-        "NBN203",
-        "#/nodes/0/bias/value",
-        'bias of "z1" is [1], but must be [3]',
-    ),
-    "whole numbers for real ones": (put("/inputs/x/dtype", "int64"), "NBN203", "#/nodes/0", "takes real numbers"),
-    "loss is no scalar": (put("/loss", "a1"), "NBN204", "#/loss", '"a1" has shape [N, 3], but must be a scalar'),
-    "inline loss is no scalar": (put("/loss", {"op": "relu"}), "NBN204", "#/loss", "shape [N, 1]"),
-}
-ATTRIBUTES = {
-    "missing units": (drop("/nodes/0/units"), "NBN110", "#/nodes/0/units", 'or exact values of "weight"'),
-    "missing units of dense": (node(op="dense"), "NBN110", NEW + "/units", 'needs "units"'),
-    "missing columns": (
-        node(op="feature_cross", inputs="y", terms=["x1"]),
-        "NBN110",
-        NEW + "/columns",
-        'needs "columns"',
-    ),
-    "cross with an unknown column": (
-        node(op="feature_cross", inputs="x", terms=["x1*x3"]),
-        "NBN205",
-        NEW + "/terms",
-        '"x1*x3" uses "x3", but the columns are x1, x2',
-    ),
-    "cross that is no product": (
-        node(op="feature_cross", inputs="x", terms=["x1^y"]),
-        "NBN205",
-        NEW + "/terms",
-        '"x1^y" is no product',
-    ),
-    "cross of a high power": (
-        node(op="feature_cross", inputs="x", terms=["x1^21"]),
-        "NBN205",
-        NEW + "/terms",
-        "outside 1 … 20",
-    ),
-    "-1 twice": (node(op="reshape", inputs="x", shape=[-1, -1]), "NBN205", NEW + "/shape", "only one length"),
-    "uniform upside down": (
-        put("/nodes/0/weight", {"init": "uniform", "low": 1, "high": 0}),
-        "NBN205",
-        "#/nodes/0/weight/high",
-        "must be at least low",
-    ),
-    "map and one_hot": (
-        put("/data", {"csv": "a.csv", "columns": {"x": {"column": "a", "map": {"b": 1}, "one_hot": ["b"]}}}),
-        "NBN205",
-        "#/data/columns/x/one_hot",
-        "exclude each other",
-    ),
-    "orthogonal bias": (put("/nodes/0/bias", "orthogonal"), "NBN208", "#/nodes/0/bias", "at least two axes"),
-    "identity vector": (
-        put("/parameters", {"p": {"shape": [2], "init": "identity"}}),
-        "NBN208",
-        "#/parameters/p",
-        "a shape of two axes, but this one is [2]",
-    ),
-    "unknown initializer of a leaf": (
-        put("/parameters", {"p": {"shape": [2], "init": "zero"}}),
-        "NBN114",
-        "#/parameters/p/init",
-        'did you mean "zeros"',
-    ),
-    "beyond float32": (put("/constants", {"c": 1e39}), "NBN113", "#/constants/c", "float32 cannot hold"),
-    "huge units": (put("/nodes/0/units", 10**15), "NBN209", "#/nodes/0/weight", "MiB are free"),
-    "absurd units": (put("/nodes/0/units", 1e300), "NBN205", "#/nodes/0/units", "64 bits hold no such number"),
-}
-GRAPHS = {**NAMES, **SHAPES, **ATTRIBUTES}
-
-
 @pytest.mark.parametrize(("change", "code", "place", "words"), SPECS.values(), ids=SPECS.keys())
 def test_what_is_no_spec(tmp_path: Path, change: Any, code: str, place: str, words: str) -> None:
     path = tmp_path / "model.json"
@@ -469,22 +262,6 @@ def test_what_is_no_spec(tmp_path: Path, change: Any, code: str, place: str, wor
     assert type(error) is SpecError
     assert [(p.code, p.where) for p in error.problems] == [(code, f"{path}{place}")]
     assert words in str(error)
-
-
-@pytest.mark.parametrize(("change", "code", "place", "words"), GRAPHS.values(), ids=GRAPHS.keys())
-def test_what_is_no_graph(tmp_path: Path, change: Any, code: str, place: str, words: str) -> None:
-    path = tmp_path / "model.json"
-    error = complaint(path, json.dumps(good(change)).encode())
-    assert type(error) is GraphError
-    assert [(p.code, p.where) for p in error.problems] == [(code, f"{path}{place}")]
-    assert words in str(error)
-
-
-def test_a_metric_that_has_nothing_to_compare(tmp_path: Path) -> None:
-    error = complaint(tmp_path / "m.json", json.dumps(good(put("/train/metrics/0", "accuracy"))).encode())
-    assert type(error) is TrainingError
-    assert error.problems[0].where == f"{tmp_path / 'm.json'}#/train/metrics/0"
-    assert '"y_hat" is [N, 1]' in str(error)
 
 
 @pytest.mark.parametrize(
@@ -543,10 +320,6 @@ def test_what_python_can_say_and_json_cannot(pointer: str, value: Any) -> None:
     assert len(str(caught.value.problems[0])) < 1000
 
 
-def places(error: NbnError) -> list[tuple[str, str]]:
-    return [(problem.code, problem.where) for problem in error.problems]
-
-
 def test_every_mistake_of_the_spec_in_its_order() -> None:
     document = good(put("/nodes/0/unit", 3), put("/nodes/2/op", "lin"), put("/nodes/1/name", 3), drop("/name"))
     document = {"later": 1, **dict(reversed(document.items()))}
@@ -558,28 +331,6 @@ def test_every_mistake_of_the_spec_in_its_order() -> None:
         ("NBN111", "/nodes/0/unit"),
         ("NBN112", "/nodes/1/name"),
         ("NBN114", "/nodes/2/op"),
-    ]
-
-
-def test_every_independent_mistake_of_the_graph_in_its_order() -> None:
-    document = good(
-        put("/nodes/0/inputs", "w"),
-        node(op="softmax", axis=5, inputs="y"),
-        node(op="exp", name="e", inputs="f"),
-        node(op="log", name="f", inputs="e"),
-        node(op="negative", inputs="e", doc="needs what lies on a cycle"),
-        node(op="linear", units=2, inputs="y", bias={"value": [1, 2, 3]}),
-        put("/outputs", ["none"]),
-    )
-    document = {"outputs": document.pop("outputs"), **document}
-    with pytest.raises(GraphError) as caught:
-        nbn_spec.compile(document)
-    assert places(caught.value) == [
-        ("NBN201", "/outputs/0"),
-        ("NBN201", "/nodes/0/inputs"),  # and nothing of a1, z2, y_hat and the loss, which need z1
-        ("NBN203", "/nodes/4"),
-        ("NBN202", "/nodes/5"),
-        ("NBN203", "/nodes/8/bias/value"),
     ]
 
 

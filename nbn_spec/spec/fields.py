@@ -45,8 +45,8 @@ class Closed(BaseModel):
         strict=True,
         frozen=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         populate_by_name=True,
+        defer_build=True,
     )
 
     doc: str | None = Field(None, description="What this is for; read by people only.")
