@@ -196,13 +196,11 @@ def read_member(archive: zipfile.ZipFile, name: str, where: str, check: Any) -> 
             shape, dtype = header(file)
             if wrong := check(shape, dtype):
                 raise ArchiveError("NBN501", where, f'"{name}" {wrong}')
-            if prod(shape) * dtype.itemsize > info.file_size:
-                raise ArchiveError("NBN501", where, f'"{name}" is cut off')
+            if (size := prod(shape) * dtype.itemsize) != (have := info.file_size - file.tell()):
+                message = f'"{name}" {"is cut off" if size > have else "has more bytes than its header says"}'
+                raise ArchiveError("NBN501", where, message)
         with archive.open(info) as file:
-            values: Array = np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-            if file.read(1):  # at the end, where zipfile compares the checksum
-                raise ArchiveError("NBN501", where, f'"{name}" has more bytes than its header says')
-            return values
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except DAMAGED as error:
         raise ArchiveError("NBN501", where, f'"{name}" is damaged: {error}') from None
 

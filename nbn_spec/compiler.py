@@ -25,7 +25,7 @@ from nbn_spec.params import Layout, Seed, initialize
 from nbn_spec.spec.lower import lower
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.normalize import Canonical, normalize
-from nbn_spec.spec.read import pointer, read_file
+from nbn_spec.spec.read import check_nesting, pointer, read_file
 from nbn_spec.spec.validate import validate
 
 Source = str | PathLike[str] | Mapping[str, Any] | ModelSpec
@@ -56,6 +56,9 @@ def front(source: Source, seed: int | None = None) -> tuple[Canonical, str]:
         where, written = str(source), read_file(Path(source))
     elif isinstance(source, ModelSpec):
         written = source.to_json()
+    elif isinstance(source, Mapping):
+        written = dict(source)
+        check_nesting(written)
     if not isinstance(written, Mapping):
         raise SpecError("NBN112", "", f"expected a path, a dict or a ModelSpec, got {type(source).__name__}")
     spec = source if isinstance(source, ModelSpec) else validate(written, where)

@@ -279,7 +279,7 @@ def bad_cells(
 def load_npz(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, Array]:
     """Arrays from an npz file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             found = {}
             for item in inputs:
                 field = source.fields[item.name]

@@ -99,7 +99,6 @@ CODES: dict[str, str] = {
     "NBN204": "the loss is not a scalar",
     "NBN205": "an attribute that does not fit",
     "NBN206": "the wrong number of inputs",
-    "NBN207": "values of the wrong kind",
     "NBN208": "a parameter that cannot be initialized so",
     "NBN209": "more memory than there is",
     "NBN210": "the graph contradicts itself",
@@ -137,8 +136,8 @@ class Short(Repr):
         self.maxlevel, self.maxlist, self.maxtuple, self.maxdict, self.maxother = 6, 20, 20, 20, 400
 
     def repr_str(self, x: str, level: int) -> str:
-        """A string in double quotes; no message shows more of it than this."""
-        return json.dumps(x[:400], ensure_ascii=False)
+        """A string in double quotes, halves of surrogate pairs escaped; no message shows more of it than this."""
+        return json.dumps(x[:400], ensure_ascii=False).encode(errors="backslashreplace").decode()
 
     def repr_int(self, x: int, level: int) -> str:
         """A number; Python refuses to print those of thousands of digits."""

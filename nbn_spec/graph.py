@@ -232,6 +232,7 @@ def verify(graph: Graph) -> None:
             demand(source in seen, node.name, f'reads "{source}", which is not computed before it')
         verify_node(graph, node, [seen[source] for source in node.inputs])
         seen[node.name] = (node.shape, False)
+    demand(bool(graph.outputs), graph.name, "has no outputs")
     for output in graph.outputs:
         demand(output in seen, output, "is an output, but nothing has this name")
     if graph.loss is not None:

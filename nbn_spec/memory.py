@@ -104,6 +104,6 @@ def inheritance(
     mine = lives[name]
     for other in over.get(name, ()):
         life = lives.get(other)
-        if life and other not in handed_on and life.last == mine.first and life.size == mine.size:
+        if life and other not in handed_on and life.first < life.last == mine.first and life.size == mine.size:
             return other
     return None

@@ -99,7 +99,7 @@ def first_values(parameter: Parameter, draws: Draws) -> Array:
     assert parameter.init is not None, "a parameter from a spec has a value or an initializer"
     try:
         return parameter.init.draw(parameter.shape, draws)
-    except OverflowError:
+    except OverflowError:  # a uniform whose width is beyond all floats: refused like other values that are
         return np.full(parameter.shape, np.inf)
     except ValueError as error:
         raise GraphError("NBN208", parameter.name, f"{error}, but this one is {show(parameter.shape)}") from None

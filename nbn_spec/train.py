@@ -48,8 +48,8 @@ class Training(Record):
     @classmethod
     def from_canonical(cls, document: Mapping[str, Any]) -> Training:
         """The training that a canonical ``train`` object describes; raises :class:`TrainingError`."""
-        parts = dict(document)
         try:
+            parts = dict(document)
             if "optimizer" in parts:
                 parts["optimizer"] = named(parts["optimizer"], OPTIMIZERS)
             if "metrics" in parts:
@@ -411,5 +411,6 @@ def measure_statistics(graph: Graph, layout: Layout, flat: Array, data: Mapping[
     for node in graph.nodes:
         measure = getattr(node.op, "measure", None)
         if measure is not None and node.inputs[0] in data:
-            for name, values in measure(data[node.inputs[0]]).items():
-                views[node.params[name]][...] = values
+            with np.errstate(all="ignore"):
+                for name, values in measure(data[node.inputs[0]]).items():
+                    views[node.params[name]][...] = values

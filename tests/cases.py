@@ -46,6 +46,9 @@ def each(*samplers: Sampler) -> Draw:
     return draw
 
 
+NORMAL = each(normal)
+
+
 def distinct(rng: np.random.Generator, shapes: Sequence[Shape]) -> list[Array]:
     """No two numbers of all operands are near each other."""
     sizes = [int(np.prod(shape)) for shape in shapes]
@@ -87,7 +90,7 @@ class Case:
 
     op: Op
     shapes: tuple[Shape, ...]
-    draw: Draw = each(normal)
+    draw: Draw = NORMAL
 
     def __str__(self) -> str:
         given = ",".join(f"{name}={value}" for name, value in self.op.to_json().items())
@@ -129,11 +132,11 @@ LOSS: tuple[Shape, ...] = ((4, 1), (3, 2), (1, 3), (5,), (2, 3, 2), ())
 CLASSES: tuple[Shape, ...] = ((4, 3), (1, 3), (3, 1), (2, 3, 4), (3,))
 
 
-def unary(word: str, draw: Draw = each(normal), shapes: Sequence[Shape] = UNARY, **attributes: object) -> list[Case]:
+def unary(word: str, draw: Draw = NORMAL, shapes: Sequence[Shape] = UNARY, **attributes: object) -> list[Case]:
     return [Case(OPS[word].from_json(attributes), (shape,), draw) for shape in shapes]
 
 
-def binary(word: str, draw: Draw = each(normal), shapes: Sequence[tuple[Shape, Shape]] = PAIRS) -> list[Case]:
+def binary(word: str, draw: Draw = NORMAL, shapes: Sequence[tuple[Shape, Shape]] = PAIRS) -> list[Case]:
     return [Case(OPS[word](), pair, draw) for pair in shapes]
 
 
@@ -168,7 +171,14 @@ def reductions(word: str, draw: Draw) -> list[Case]:
 
 
 def over_axis(word: str) -> list[Case]:
-    forms: list[tuple[Shape, int]] = [((3, 4), -1), ((3, 4), 0), ((2, 3, 4), 1), ((2, 3, 4), -3), ((3, 1), -1), ((4,), 0)]
+    forms: list[tuple[Shape, int]] = [
+        ((3, 4), -1),
+        ((3, 4), 0),
+        ((2, 3, 4), 1),
+        ((2, 3, 4), -3),
+        ((3, 1), -1),
+        ((4,), 0),
+    ]
     return [case for shape, axis in forms for case in unary(word, shapes=[shape], axis=axis)]
 
 

@@ -48,4 +48,6 @@ def check(function: Callable[[Arrays], Array], arrays: Arrays, upstream: Array, 
         if off.any():
             worst = tuple(int(i) for i in np.argwhere(off)[0])
             message = f"{off.sum()} of {off.size} elements are wrong; at {list(worst)} it claims "
-            raise WrongGradient(name, message + f"{gradient[worst]:.9g}, but the difference is {expected[worst]:.9g}")
+            raise WrongGradient(
+                name, message + f"{gradient[worst]:.9g}, but the difference is {expected[worst]:.9g}"
+            )

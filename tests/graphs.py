@@ -15,11 +15,24 @@ from nbn_spec.ops.base import Array, Shape, ShapeProblem
 
 Draw = Any
 BOUNDED = ["sigmoid", "tanh", "softsign", "sin", "cos", "softmax"]
-UNARY = ["relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu", "identity", "log_softmax", "negative", "absolute"]
+UNARY = [
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "gelu",
+    "silu",
+    "identity",
+    "log_softmax",
+    "negative",
+    "absolute",
+]
 BINARY = ["add", "subtract", "multiply", "maximum", "minimum"]
 GUARDED = ["exp", "log", "sqrt", "divide", "power"]
 SHAPED = ["sum", "mean", "max", "reshape", "flatten", "transpose", "slice", "concatenate", "feature_cross"]
 LAYERS = ["linear", "matmul"]
+PRODUCTS = ["multiply", "square", "matmul", "feature_cross"]
 LOSSES = ["squared_error", "mean_squared_error", "mean_absolute_error", "huber", "hinge"]
 CLASS_LOSSES = ["binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
 LEVELS = 3
@@ -50,10 +63,16 @@ class Sketch:
         name = f"n{len(self.nodes)}"
         self.nodes.append({"name": name, "op": op, "inputs": list(inputs), **attributes})
         self.shapes[name] = shape
-        grows = sum(self.levels[i] for i in inputs) + 1 if op in ("multiply", "matmul", "feature_cross", "square") else None
-        most = max(self.levels[i] for i in inputs)
-        self.levels[name] = 0 if op in BOUNDED else grows or most + (op in ("linear", "exp", "sum"))
+        self.levels[name] = self.level(op, [self.levels[i] for i in inputs])
         return name
+
+    def level(self, op: str, levels: list[int]) -> int:
+        """How many products a result came about by."""
+        if op in BOUNDED:
+            return 0
+        if op in PRODUCTS:
+            return sum(levels) + 1
+        return max(levels) + (op in ("linear", "exp", "sum"))
 
     def above(self, floor: str) -> str:
         """A value of at least ``floor``, a positive constant."""
@@ -131,7 +150,8 @@ class Sketch:
         if not shape or shape[-1] == "N":
             raise ShapeProblem("no columns")
         columns = [f"c{i}" for i in range(int(shape[-1]))]
-        self.add(op, name, columns=columns, terms=[f"{self.pick(columns)}*{self.pick(columns)}", f"{self.pick(columns)}^2"])
+        one, two, three = (self.pick(columns) for _ in range(3))
+        self.add(op, name, columns=columns, terms=[f"{one}*{two}", f"{three}^2"])
 
     def grow_linear(self, op: str) -> None:
         name = self.any()
@@ -143,7 +163,9 @@ class Sketch:
         """A scalar that depends on every element of a value."""
         kind = self.pick(["sum", "mean", *LOSSES, *CLASS_LOSSES])
         if kind in LOSSES:
-            alike = [other for other in self.shapes if self.shapes[other] == self.shapes[name] and other != "classes"]
+            alike = [
+                other for other in self.shapes if self.shapes[other] == self.shapes[name] and other != "classes"
+            ]
             target = self.pick(alike)
             target = self.add("negative", target) if kind == "hinge" else target  # data must be ±1 for hinge
             return self.add(kind, self.add("tanh", name), target)
@@ -226,7 +248,7 @@ NEAR = 1e-7
 
 
 def near_kink(model: Model, values: dict[str, Array]) -> bool:
-    """Whether a kink is so near that rounding decides on which side a value falls; exactly on it is well-defined."""
+    """Whether a kink is so near that rounding decides on which side a value falls; just on it is well-defined."""
 
     def close(gap: Array) -> bool:
         return bool(np.any((np.abs(gap) < NEAR) & (gap != 0)))

@@ -1,4 +1,4 @@
-"""An op's kernels on arrays of their own, called as a program calls them, every target full of garbage at first."""
+"""An op's kernels on arrays of their own, called as a program calls them, with garbage in every target first."""
 
 from __future__ import annotations
 
@@ -73,11 +73,10 @@ class Bound:
 
     def forget(self) -> None:
         """Spoil everything that backward may not read."""
-        kept = [*self.kept().values(), *self.part("backward").values()]
-        for name, array in {**self.buffers, **self.sources, "y": self.y}.items():
+        lives = {name: buffer.life for name, buffer in self.op.buffers(*self.shapes).items()}
+        kept = [*self.kept().values(), *(array for name, array in self.buffers.items() if lives[name] == "both")]
+        for array in (*self.buffers.values(), *self.sources.values(), self.y):
             if not any(np.shares_memory(array, other) for other in kept):
-                array[...] = garbage(array.shape, str(array.dtype), self.number)
-            elif name in self.buffers and self.op.buffers(*self.shapes)[name].life == "backward":
                 array[...] = garbage(array.shape, str(array.dtype), self.number)
 
     def backward(self, dy: Array, wanted: Iterable[str]) -> dict[str, Array]:
@@ -89,7 +88,9 @@ class Bound:
         return out
 
 
-def gradients(op: Op, sources: dict[str, Array], dy: Array, wanted: Iterable[str], **how: object) -> dict[str, Array]:
+def gradients(
+    op: Op, sources: dict[str, Array], dy: Array, wanted: Iterable[str], **how: object
+) -> dict[str, Array]:
     """The wanted gradients, by kernels that see copies of the sources only."""
     bound = Bound(op, {name: array.copy() for name, array in sources.items()}, **how)
     bound.forward()

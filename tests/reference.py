@@ -149,10 +149,11 @@ def table(np: Any, erf: Any) -> Table:
 
 
 def evaluate(rules: Table, spec: Mapping[str, Any], leaves: Mapping[str, Any]) -> dict[str, Any]:
-    """Every value of a spec whose nodes stand in forward order; ``leaves`` has inputs, constants and parameters."""
+    """Every value of a spec whose nodes stand in forward order, from its inputs, constants and parameters."""
     values = dict(leaves)
     for node in spec["nodes"]:
-        attributes = {name: item for name, item in node.items() if name not in ("name", "op", "inputs", "bias")}
-        owned = [values[f"{node['name']}/{name}"] for name in ("weight", "bias") if f"{node['name']}/{name}" in values]
-        values[node["name"]] = rules[node["op"]](*(values[name] for name in node["inputs"]), *owned, **attributes)
+        attributes = {name: item for name, item in node.items() if name not in ("name", "op", "inputs")}
+        owned = [f"{node['name']}/{name}" for name in ("weight", "bias")]
+        arguments = [values[name] for name in (*node["inputs"], *owned) if name in values]
+        values[node["name"]] = rules[node["op"]](*arguments, **attributes)
     return values

@@ -52,7 +52,9 @@ PLANTED = {
     "swapped operands": Planted(Multiply(), PAIR, "a", lambda g, _: g["b"]),
     "transposed weight": Planted(Linear(3), SQUARE, "weight", lambda g, _: g["weight"].T),
     "bias of one example": Planted(Linear(3), SQUARE, "bias", lambda g, _: g["bias"] / 3),
-    "missing 1/n": Planted(MeanSquaredError(), {"prediction": (4,), "target": (4,)}, "target", lambda g, _: 4 * g["target"]),
+    "missing 1/n": Planted(
+        MeanSquaredError(), {"prediction": (4,), "target": (4,)}, "target", lambda g, _: 4 * g["target"]
+    ),
     "diagonal of the Jacobian only": Planted(
         Softmax(), X, "x", lambda g, v: np.exp(v["x"]) / np.exp(v["x"]).sum(-1, keepdims=True)
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+import sys
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def test_doc_may_stand_in_every_object() -> None:
             return [document_all(item) for item in value]
         if not isinstance(value, dict):
             return value
-        doc = {} if key in ("inputs", "values", "columns") else {"doc": "what this is for"}
+        doc = {} if key in ("inputs", "constants", "values") else {"doc": "what this is for"}
         return {**{name: document_all(item, name) for name, item in value.items()}, **doc}
 
     written = document_all(good(put("/seed", {"value": 1}), put("/nodes/0/bias", {"value": [1, 2, 3]})))
@@ -215,19 +215,33 @@ def test_a_chain_of_fifty_thousand_nodes_compiles_and_runs() -> None:
     np.testing.assert_array_equal(model.predict([[1, 2]]), [[1, 2]])
 
 
-def seconds(count: int, **wrong: Any) -> float:
-    """How long it takes to complain of so many nodes."""
-    document = chain(count)
-    document["nodes"] = [{**node, **wrong} for node in document["nodes"]]
-    start = perf_counter()
-    with pytest.raises(NbnError) as caught:
+def profiled(document: Document, note: Any) -> None:
+    """Compile with ``note`` called at each call of a function."""
+    sys.setprofile(note)
+    try:
         nbn_spec.compile(document)
-    assert len(caught.value.problems) >= min(count, 10)
-    return perf_counter() - start
+    finally:
+        sys.setprofile(None)
 
 
-@pytest.mark.parametrize("wrong", [{"inputs": "none"}, {"unit": 1}, {"op": "idenity"}], ids=str)
+def calls(count: int, **wrong: Any) -> int:
+    """How many functions are called to complain of so many nodes."""
+    document, counted = chain(count), 0
+    document["nodes"] = [{**node, **wrong} for node in document["nodes"]]
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    with pytest.raises(NbnError) as caught:
+        profiled(document, note)
+    assert len(caught.value.problems) >= count
+    return counted
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"inputs": "none"}, {"unit": 1}, {"op": "idenity"}, {"op": "sum", "inputs": "x", "axis": 9}], ids=str
+)
 def test_complaining_takes_linear_time(wrong: dict[str, Any]) -> None:
-    """Ten times the nodes take about ten times as long; were it quadratic, it would be a hundred."""
-    few = min(seconds(500, **wrong) for _ in range(3))
-    assert seconds(5000, **wrong) < 50 * few
+    """Eight times the nodes take about eight times the calls; were it quadratic, it would be 64 times."""
+    assert calls(2400, **wrong) < 12 * calls(300, **wrong)

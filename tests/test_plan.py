@@ -46,12 +46,16 @@ def lives(program: Program, fetched: set[str]) -> dict[str, tuple[int, int]]:
         for name in step.uses():
             if program.slots[name].offset is not None:
                 found[name] = (found.get(name, (index, 0))[0], index)
-    return {name: (first, len(program.steps) if name in fetched else last) for name, (first, last) in found.items()}
+    return {
+        name: (first, len(program.steps) if name in fetched else last) for name, (first, last) in found.items()
+    }
 
 
 def handed_over(program: Program, old: str, new: str, at: int) -> bool:
-    """Whether ``new`` may be written over ``old`` in this step: a sole source of an op that works in place, or a sum's
-    first part."""
+    """Whether ``new`` may be written over ``old`` in this step, and is.
+
+    It may where ``old`` is the sole source of an op that works in place, or the first part of a sum.
+    """
     step = program.steps[at]
     a, b = program.slots[old], program.slots[new]
     if place(a) != place(b) or step.args[0] != old or old in (*step.args[1:], *step.named.values()):
@@ -128,7 +132,9 @@ def naive(graph: Graph, leaves: dict[str, Array]) -> tuple[dict[str, Array], dic
     examples = len(leaves["x"])
     for node in graph.nodes:
         table = node.op.buffers(*map(graph.shape, node.inputs))
-        buffers[node.name] = {n: garbage(sized(b.shape, examples), b.dtype or graph.dtype) for n, b in table.items()}
+        buffers[node.name] = {
+            n: garbage(sized(b.shape, examples), b.dtype or graph.dtype) for n, b in table.items()
+        }
         used = {name: array for name, array in buffers[node.name].items() if table[name].life != "backward"}
         y = garbage(sized(node.shape, examples), graph.dtype)
         arguments = [None if name is None else values[name] for name in node.arguments]
@@ -145,7 +151,9 @@ def naive(graph: Graph, leaves: dict[str, Array]) -> tuple[dict[str, Array], dic
     return values, gradients
 
 
-def sent(graph: Graph, node: Node, values: dict[str, Array], buffers: dict[str, Array], dy: Array) -> dict[str, Array]:
+def sent(
+    graph: Graph, node: Node, values: dict[str, Array], buffers: dict[str, Array], dy: Array
+) -> dict[str, Array]:
     """What a node sends back to each of its sources."""
     table = node.op.buffers(*map(graph.shape, node.inputs))
     used = {name: array for name, array in buffers.items() if table[name].life != "forward"}
@@ -248,7 +256,9 @@ def chain(*words: str) -> Graph:
     return built(nodes, (f"n{len(words) - 1}",))
 
 
-@pytest.mark.parametrize("words", [("sin",), ("linear", "tanh"), ("linear", "gelu"), ("exp",), ("softmax", "square")])
+@pytest.mark.parametrize(
+    "words", [("sin",), ("linear", "tanh"), ("linear", "gelu"), ("exp",), ("softmax", "square")]
+)
 def test_inference_of_a_chain_needs_no_more_memory_for_more_depth(words: tuple[str, ...]) -> None:
     def arena(depth: int) -> int:
         graph = chain(*(words * depth))
@@ -349,11 +359,13 @@ def test_a_graph_ten_thousand_nodes_deep_is_planned_and_run() -> None:
     assert grad[0] == pytest.approx(slope, rel=1e-9)
 
 
-LIVES = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=25)
+LIVES = st.lists(
+    st.tuples(st.sampled_from([0, 1, 64, 100, 500]), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=20
+)
 
 
 @exhaustive
-@given(drawn=LIVES, over=st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24)), max_size=12))
+@given(drawn=LIVES, over=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=60))
 def test_assignment_of_any_lives(drawn: list[tuple[int, int, int]], over: list[tuple[int, int]]) -> None:
     """Two buffers whose lives meet lie apart, but for a successor of the same size, and each has one at most."""
     table = {f"b{i}": Life(size, min(a, b), max(a, b)) for i, (size, a, b) in enumerate(drawn)}
@@ -367,9 +379,33 @@ def test_assignment_of_any_lives(drawn: list[tuple[int, int, int]], over: list[t
             apart = offsets[name] + aligned(life.size) <= offsets[other] or (
                 offsets[other] + aligned(later.size) <= offsets[name]
             )
-            if meet and not apart and (life.first, name) != (later.first, other):
+            if meet and not apart:
                 first, second = (name, other) if name in allowed.get(other, []) else (other, name)
                 assert first in allowed.get(second, [])
                 assert table[first].last == table[second].first
                 assert table[first].size == table[second].size
                 assert heirs.setdefault(first, second) == second
+
+
+def test_a_buffer_is_handed_on_once() -> None:
+    table = {"old": Life(64, 0, 1), "one": Life(64, 1, 2), "two": Life(64, 1, 2)}
+    offsets, end = assign(table, {"one": ["old"], "two": ["old"]})
+    assert offsets["one"] == offsets["old"] != offsets["two"]
+    assert end == 128
+
+
+def test_a_buffer_that_begins_in_the_same_step_is_not_handed_on() -> None:
+    offsets, end = assign({"new": Life(64, 0, 1), "old": Life(64, 0, 0)}, {"new": ["old"]})
+    assert offsets["new"] != offsets["old"]
+    assert end == 128
+
+
+def test_free_neighbours_merge() -> None:
+    table = {
+        "a": Life(64, 0, 0),
+        "b": Life(64, 0, 0),
+        "c": Life(64, 0, 0),
+        "all": Life(192, 1, 1),
+        "d": Life(100, 2, 2),
+    }
+    assert assign(table, {})[1] == 192

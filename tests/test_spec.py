@@ -37,7 +37,24 @@ TEXTS = {
     "far too deep": (b"[" * 1_000_000, "NBN104", ":1:65", "deeper than 64"),
     "a list": (b"[1, 2]", "NBN112", "#/", "expected an object, got [1, 2]"),
     "null": (b"null", "NBN112", "#/", "expected an object, got null"),
-    "half a surrogate": (b'{"name": "\\ud800"}', "NBN110", "#/nodes", '"nodes" is missing'),
+    "half a surrogate among values": (
+        b'{"name": "a", "nodes": [{"op": "relu"}], "outputs": ["y"], "constants": {"c": ["\\ud800"]}}',
+        "NBN112",
+        "#/constants/c",
+        "\\ud800",
+    ),
+    "half a surrogate": (
+        b'{"name": "\\ud800", "nodes": [{"op": "relu"}], "outputs": ["y"]}',
+        "NBN105",
+        "#/name",
+        "half of a surrogate pair",
+    ),
+    "half a surrogate as a key": (
+        b'{"name": "a", "nodes": [{"op": "relu"}], "outputs": ["y"], "\\ud800": 1}',
+        "NBN105",
+        "#/\ud800",
+        "half of a surrogate pair",
+    ),
 }
 
 
@@ -205,6 +222,8 @@ ILL_TYPED = {
 }
 OUT_OF_BOUNDS = {
     "no units": (put("/nodes/0/units", 0), "NBN113", "#/nodes/0/units", "at least 1, got 0"),
+    "absurd units": (put("/nodes/0/units", 1e300), "NBN113", "#/nodes/0/units", "fits in 64 bits, got 1e+300"),
+    "absurd epochs": (put("/train/epochs", 2**63), "NBN113", "#/train/epochs", "fits in 64 bits"),
     "no nodes": (put("/nodes", []), "NBN113", "#/nodes", "no fewer items than 1"),
     "no outputs": (put("/outputs", []), "NBN113", "#/outputs", "no fewer items than 1"),
     "no inputs of a node": (put("/nodes/0/inputs", []), "NBN113", "#/nodes/0/inputs", "no fewer items than 1"),
@@ -311,13 +330,23 @@ def nested(depth: int) -> Any:
 
 @pytest.mark.parametrize("pointer", ["/name", "/nodes/0/units", "/constants", "/data", "/inputs/x", "/later"])
 @pytest.mark.parametrize(
-    "value", [nested(5000), 10**5000, {1, 2}, b"x", {3: 4}, object()], ids=lambda v: type(v).__name__
+    "value", [10**5000, {1, 2}, b"x", {3: 4}, object(), nested(60)], ids=lambda v: type(v).__name__
 )
 def test_what_python_can_say_and_json_cannot(pointer: str, value: Any) -> None:
     with pytest.raises(NbnError) as caught:
         nbn_spec.compile(good(put(pointer, value)))
     assert caught.value.problems[0].where.startswith(pointer)
     assert len(str(caught.value.problems[0])) < 1000
+
+
+@pytest.mark.parametrize("pointer", ["/name", "/nodes/0/op", "/constants", "/data", "/inputs/x", "/later"])
+def test_python_objects_without_end(pointer: str) -> None:
+    knot: list[Any] = []
+    knot += [knot, knot]
+    for value in (nested(5000), knot):
+        with pytest.raises(SpecError, match="nests deeper than 64 levels") as caught:
+            nbn_spec.compile(good(put(pointer, value)))
+        assert caught.value.problems[0].code == "NBN104"
 
 
 def test_every_mistake_of_the_spec_in_its_order() -> None:

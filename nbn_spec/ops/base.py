@@ -157,7 +157,7 @@ def fixed(shape: Shape, axis: int, what: str) -> int:
     return dim
 
 
-def indicate(compare: np.ufunc, a: Array, b: Array | float, out: Array, mask: Array) -> Calls:
+def indicate(compare: np.ufunc, a: Array, b: Any, out: Array, mask: Array) -> Calls:
     """1 where the comparison holds, else 0, into ``out``; ``mask`` (bool) is scratch.
 
     A ufunc that mixes bools and floats would cast block by block into memory of its own, and ``where=`` on a mask

@@ -18,7 +18,8 @@ def factors(term: str) -> list[tuple[str, int]]:
     parts = []
     for factor in term.split("*"):
         column, caret, power = factor.strip().partition("^")
-        if not column.strip() or (caret and not power.strip().isascii()) or (caret and not power.strip().isdigit()):
+        number = power.strip()
+        if not column.strip() or (caret and not (number.isascii() and number.isdigit())):
             raise ValueError(f'"{term}" is no product of columns like "x1", "x1*x2" or "x1^2*x2"')
         parts.append((column.strip(), int(power) if caret else 1))
     if not all(1 <= power <= HIGHEST_POWER for _, power in parts):

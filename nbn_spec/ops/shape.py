@@ -33,6 +33,11 @@ def symbols(shape: Shape) -> list[str]:
     return sorted(dim for dim in shape if isinstance(dim, str))
 
 
+def without(shape: Shape, axis: int) -> Shape:
+    """A shape less one of its axes, counted from the front."""
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
 @dataclass(frozen=True)
 class Rearranged(Op):
     """The same elements in the same order under another shape."""
@@ -134,10 +139,9 @@ class Concatenate(Op):
         first = shapes[0]
         axis = axis_of(self.axis, first)
         for other in shapes[1:]:
-            if len(other) != len(first) or any(
-                m != n for i, (m, n) in enumerate(zip(first, other, strict=True)) if i != axis
-            ):
-                raise ShapeProblem(f"concatenate along axis {axis}: {show(first)} and {show(other)} differ elsewhere")
+            if len(other) != len(first) or without(other, axis) != without(first, axis):
+                words = f"{show(first)} and {show(other)} differ elsewhere"
+                raise ShapeProblem(f"concatenate along axis {axis}: {words}")
         if len(shapes) == 1:
             return first
         return (*first[:axis], sum(fixed(shape, axis, "concatenate") for shape in shapes), *first[axis + 1 :])

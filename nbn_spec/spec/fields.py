@@ -54,11 +54,13 @@ class Closed(BaseModel):
 
 def whole(value: object) -> object:
     """3.0 is the integer 3, as JSON Schema has it, and NumPy's integers are some; the rest is left to pydantic."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (Integral, float)):
         return value
-    return (
-        int(value) if isinstance(value, Integral) or (isinstance(value, float) and value.is_integer()) else value
-    )
+    if isinstance(value, float) and not value.is_integer():
+        return value
+    if abs(number := int(value)) > LARGEST:
+        raise PydanticCustomError("range", "must be an integer that fits in 64 bits")
+    return number
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]

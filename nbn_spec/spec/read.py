@@ -119,6 +119,17 @@ def check_depth(text: str, where: str) -> None:
             raise SpecError("NBN104", f"{where}:{line}:{column}", f"nests deeper than {DEEPEST} levels")
 
 
+def check_nesting(document: Mapping[str, Any]) -> None:
+    """The same for a document that Python code has made; raises :class:`SpecError`."""
+    level: list[Any] = [document]
+    for _ in range(DEEPEST):
+        parts = (part.values() if isinstance(part, dict) else part for part in level)
+        inner = {id(item): item for part in parts for item in part if isinstance(item, (dict, list, tuple))}
+        level = list(inner.values())  # each once, lest an object that holds itself twice becomes 2⁶⁴
+    if level:
+        raise SpecError("NBN104", "", f"the document nests deeper than {DEEPEST} levels")
+
+
 def next_to(text: str, position: int) -> str:
     """What stands at a position, for the help line."""
     if not text.strip():

@@ -79,7 +79,7 @@ def place(item: Mapping[str, Any], document: Any) -> Path:
     """The error's place in the document: pydantic's, without the names of branches."""
     path: list[object] = []
     value = document
-    *front, last = item["loc"]
+    *front, last = item["loc"] or (item["input"],)  # pydantic gives no place to a key that is no text
     for step in front:
         if (isinstance(value, Mapping) and step in value) or (
             isinstance(value, Sequence)
@@ -184,6 +184,11 @@ def bad_pattern(item: Mapping[str, Any], where: str) -> Problem:
     return Problem("NBN116", where, message, f"{PATTERN_HINTS[pattern]}: {pattern}")
 
 
+def no_text(item: Mapping[str, Any], where: str) -> Problem:
+    """A string that UTF-8 cannot write."""
+    return Problem("NBN105", where, f"{shorten(item['input'])} is no text: it holds half of a surrogate pair")
+
+
 def bad_values(item: Mapping[str, Any], where: str) -> Problem:
     """Exact values that are no regular array of numbers."""
     return Problem("NBN112", where, f"expected a number or lists of numbers, equally long; got {item['msg']}")
@@ -195,6 +200,7 @@ SPECIAL = {
     "union_tag_invalid": unknown_tag,
     "union_tag_not_found": no_tag,
     "string_pattern_mismatch": bad_pattern,
+    "string_unicode": no_text,
     "values": bad_values,
 }
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import reference
 from cases import CASES, Case
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, settings
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 from peer import peer
 
@@ -58,7 +59,7 @@ def test_ops(case: Case) -> None:
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(spec=graphs.specs(), examples=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
+@drawn(spec=graphs.specs(), examples=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
 def test_random_graphs(spec: dict[str, Any], examples: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     model = nbn_spec.compile(spec)
@@ -66,7 +67,8 @@ def test_random_graphs(spec: dict[str, Any], examples: int, seed: int) -> None:
     data = graphs.data(rng, examples)
     assume(not graphs.near_kink(model, dict(model.trace(data).values)))
     loss, found = model.gradients(data)
-    leaves = {name: jnp.asarray(value) for name, value in {**data, **spec["constants"], **model.parameters}.items()}
+    given = {**data, **spec["constants"], **model.parameters}
+    leaves = {name: jnp.asarray(value) for name, value in given.items()}
     live = {**spec, "nodes": [node for node in spec["nodes"] if node["name"] in model.graph.by_name]}
 
     def evaluate(trained: Any) -> Any:

@@ -1,0 +1,66 @@
+"""A training step allocates no arrays."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nbn_spec
+
+MODELS = Path(__file__).parent.parent / "models"
+
+
+def traced(trainer, warm_up=2):
+    """(most bytes that any epoch had at once beyond those it began with, bytes of arrays that stayed)."""
+    growth, arrays = [], []
+
+    def watch(epoch, row):
+        _, peak = tracemalloc.get_traced_memory()
+        growth.append(peak - watch.before)
+        if epoch in (warm_up, trainer.training.epochs - 1):
+            numpy_only = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+            found = tracemalloc.take_snapshot().filter_traces([numpy_only])
+            arrays.append(sum(trace.size for trace in found.traces))
+        tracemalloc.reset_peak()
+        watch.before = tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        watch.before = tracemalloc.get_traced_memory()[0]
+        trainer.run(watch)
+    finally:
+        tracemalloc.stop()
+    return max(growth[warm_up:]), arrays[-1] - arrays[0]
+
+
+@pytest.fixture
+def _small_buffers():
+    """NumPy broadcasts by way of buffers of its own, of a size that one can set: then arrays stand out."""
+    before = np.setbufsize(16)
+    yield
+    np.setbufsize(before)
+
+
+@pytest.mark.usefixtures("_small_buffers")
+@pytest.mark.parametrize("name", ["xor", "digits", "iris"])
+def test_a_training_step_allocates_no_arrays(name):
+    model = nbn_spec.compile(MODELS / f"{name}.json")
+    peak, stayed = traced(model.trainer(epochs=50))
+    assert stayed == 0
+    assert peak < 3072
+
+
+@pytest.mark.usefixtures("_small_buffers")
+def test_the_watch_would_see_an_array(monkeypatch):
+    trainer = nbn_spec.compile(MODELS / "digits.json").trainer(epochs=5)
+    update = trainer.update
+
+    def wasteful():
+        np.ones(1024)
+        update()
+
+    trainer.update = wasteful
+    assert traced(trainer)[0] > 8192
