@@ -291,7 +291,9 @@ def hostile(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("words", "said"), HOSTILE, ids=lambda item: " ".join(item)[:50] if isinstance(item, list) else "")
+@pytest.mark.parametrize(
+    ("words", "said"), HOSTILE, ids=lambda item: " ".join(item)[:50] if isinstance(item, list) else ""
+)
 def test_bad_input_is_exit_code_2_and_says_what(hostile, words, said):
     _, err = nbn(*words, cwd=hostile, code=2)
     assert said in err
@@ -343,7 +345,11 @@ def test_progress_bar_on_a_terminal(tmp_path):
     master, slave = pty.openpty()
     environment = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "nbn_spec", "run", str(spec)], cwd=tmp_path, env=environment, stdout=slave, stderr=slave
+        [sys.executable, "-m", "nbn_spec", "run", str(spec)],
+        cwd=tmp_path,
+        env=environment,
+        stdout=slave,
+        stderr=slave,
     )
     os.close(slave)
     seen = b""

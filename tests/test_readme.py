@@ -135,12 +135,18 @@ def documents() -> list[dict]:
     for block in blocks(LANGUAGE, "json"):
         text = block.strip()
         if text.startswith('"train"'):
-            text = '{"name": "part", "nodes": [{"op": "identity", "inputs": "p"}], "parameters": {"p": {"value": 1}},' + (
-                '"inputs": {"x": {"shape": ["N", 2]}}, "outputs": ["identity_1"],' + text + "}"
+            text = (
+                '{"name": "part", "nodes": [{"op": "identity", "inputs": "p"}], "parameters": {"p": {"value": 1}},'
+                + ('"inputs": {"x": {"shape": ["N", 2]}}, "outputs": ["identity_1"],' + text + "}")
             )
         document = json.loads(text)
         if "nodes" not in document:
-            document = {"name": "part", "inputs": {"x": {"shape": ["N", 2]}}, "nodes": [document], "outputs": ["h"]}
+            document = {
+                "name": "part",
+                "inputs": {"x": {"shape": ["N", 2]}},
+                "nodes": [document],
+                "outputs": ["h"],
+            }
         found.append(document)
     return found
 

@@ -129,7 +129,14 @@ def test_three_equations_as_the_figure_computes_them():
 
 @pytest.mark.parametrize(
     ("name", "layers"),
-    [("or", 1), ("xor_feature_cross", 1), ("xor", 2), ("xor_three_layers", 3), ("three_equations", 0), ("iris", 2)],
+    [
+        ("or", 1),
+        ("xor_feature_cross", 1),
+        ("xor", 2),
+        ("xor_three_layers", 3),
+        ("three_equations", 0),
+        ("iris", 2),
+    ],
 )
 def test_layers_are_counted_as_the_tutorial_counts(name, layers):
     first = nbn_spec.compile(MODELS / f"{name}.json").summary().split("\n")[0]

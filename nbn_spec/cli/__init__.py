@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The model's JSON document.", show_default=False)]
-Archive = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An .npz that run has saved.", show_default=False)]
+Archive = Annotated[
+    Path, typer.Argument(metavar="ARCHIVE", help="An .npz that run has saved.", show_default=False)
+]
 Seed = Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)]
 Outside = Annotated[bool, typer.Option("--allow-outside", help="Let data files lie outside the spec's folder.")]
 DataFile = Annotated[Path | None, typer.Option("--data", help="A csv, npz, npy or json file.", show_default=False)]

@@ -57,7 +57,7 @@ def run_spec(spec: Path, options: Options) -> int:
         report(model, trainer, history)
         print(f"saved {folder / 'model.npz'} and {folder / 'history.csv'}")
     if history.interrupted:
-        say(f"interrupted in epoch {len(history)}: what was trained so far is saved in {folder}")
+        say(f"interrupted after {len(history):,} epochs: what was trained so far is saved in {folder}")
         return INTERRUPTED
     return 0
 

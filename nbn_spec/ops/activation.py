@@ -249,9 +249,7 @@ class Gelu(Elementwise):
         yield do(np.tanh, out, out)
         yield do(np.add, out, 1, out)
 
-    def backward(
-        self, dy: Array, *, x: Array, dx: Array, phi: Array, t: Array, u: Array | None = None
-    ) -> Calls:
+    def backward(self, dy: Array, *, x: Array, dx: Array, phi: Array, t: Array, u: Array | None = None) -> Calls:
         yield do(np.multiply, x, x, t)
         yield from self.density(t) if u is None else self.tanh_density(phi, t, u)
         yield do(np.multiply, t, x, t)

@@ -165,9 +165,7 @@ class CategoricalCrossentropy(ClassLoss):
     def domains(self, prediction: Shape, target: Shape) -> dict[str, Domain]:
         return {"target": Domain(0, 1, "from 0 to 1")}
 
-    def forward(
-        self, prediction: Array, target: Array, *, y: Array, log_p: Array, e: Array, r: Array
-    ) -> Calls:
+    def forward(self, prediction: Array, target: Array, *, y: Array, log_p: Array, e: Array, r: Array) -> Calls:
         yield from self.log_probabilities(prediction, log_p, e, r)
         yield do(np.multiply, target, log_p, e)
         yield from total(e, -1 / prod(prediction.shape[:-1]), y)

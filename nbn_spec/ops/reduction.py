@@ -92,9 +92,7 @@ class Max(Reduction):
     def forward(self, x: Array, *, y: Array) -> Calls:
         yield do(np.maximum.reduce, x, self.axes(x.shape), None, y, self.keepdims)
 
-    def backward(
-        self, dy: Array, *, x: Array, y: Array, dx: Array, t: Array, u: Array, mask: Array
-    ) -> Calls:
+    def backward(self, dy: Array, *, x: Array, y: Array, dx: Array, t: Array, u: Array, mask: Array) -> Calls:
         kept = self.kept(x.shape)
         yield from indicate(np.equal, x, y.reshape(kept), t, mask)
         yield do(np.add.reduce, t, self.axes(x.shape), None, u, True)

@@ -25,9 +25,7 @@ from nbn_spec.spec.models import (
 from nbn_spec.spec.nodes import INITS, NODES, Dense, Exact
 
 CLASSES: dict[str, Any] = {
-    model.__name__: model
-    for table in (NODES, INITS, OPTIMIZER_MODELS, METRIC_MODELS)
-    for model in table.values()
+    model.__name__: model for table in (NODES, INITS, OPTIMIZER_MODELS, METRIC_MODELS) for model in table.values()
 }
 """Classes that are derived from tables, by name."""
 

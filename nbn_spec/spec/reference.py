@@ -88,7 +88,9 @@ def family(module: str, title: str) -> Iterator[str]:
     members = {name: op for name, op in OPS.items() if op.__module__.endswith("." + module)}
     yield f"### {title}\n"
     header = ("op", "takes", "computes", "local derivatives", "attributes")
-    body = ((f"`{n}`", operands(op), op.equation, local(op.derivatives), attributes(op)) for n, op in members.items())
+    body = (
+        (f"`{n}`", operands(op), op.equation, local(op.derivatives), attributes(op)) for n, op in members.items()
+    )
     yield from rows(header, body)
 
 
@@ -104,7 +106,10 @@ def reference() -> str:
     lines = [INTRODUCTION, "## The document\n"]
     fields = {field.alias or name: field for name, field in ModelSpec.model_fields.items()}
     lines += rows(("key", "meaning"), ((f"`{name}`", field.description) for name, field in fields.items()))
-    lines += ["## Operations\n", "*Italic* names are parameters that the node owns. A node's other keys are `name`,"]
+    lines += [
+        "## Operations\n",
+        "*Italic* names are parameters that the node owns. A node's other keys are `name`,",
+    ]
     lines += ["`inputs` and `doc`. `dense` stands for `linear` followed by its `activation`, one of:"]
     lines += [", ".join(f"`{name}`" for name in ACTIVATIONS) + ".\n"]
     for module, title in FAMILIES.items():
