@@ -100,8 +100,8 @@ def test_graphs_follow_their_schema(path):
 
 
 REPLACEMENTS = [
-    None, True, False, 0, 1, -1, 3.0, 2.5, 1e300, 10**400, "", "x", "3", "relu", "zeros", "all", [], {}, [1], ["x"],
-    [[1, 2], [3]], {"value": 1}, {"init": "zeros"}, {"init": "constant"}, {"name": "sgd"}, {"doc": "?"},
+    None, True, False, 0, 1, -1, 3.0, 2.5, 1e300, 10**400, "", "x", "3", "relu", "zeros", "all", [], {}, [1],
+    ["x"], [[1, 2], [3]], {"value": 1}, {"init": "zeros"}, {"init": "constant"}, {"name": "sgd"}, {"doc": "?"},
 ]  # fmt: skip
 
 
