@@ -372,7 +372,7 @@ def conform(item: Input, value: object, dtype: str) -> Array:
 
     A single column fits both ``["N"]`` and ``["N", 1]``. Raises :class:`DataError`.
     """
-    array = plain(value, item.name)
+    array: Array = value if type(value) is np.ndarray else plain(value, item.name)
     if array.dtype.kind not in "biuf":
         raise DataError(
             "NBN302", item.name, f"holds other than real numbers: dtype {array.dtype}, {shorten(value)}"
@@ -381,11 +381,16 @@ def conform(item: Input, value: object, dtype: str) -> Array:
         array = as_column(array, item)
     if item.integer:
         return np.ascontiguousarray(whole(array, item.name))
-    with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
-    if not np.isfinite(cast).all():
+    cast = array if array.dtype == dtype and array.flags.c_contiguous else converted(array, dtype)
+    if not np.logical_and.reduce(np.isfinite(cast), axis=None):
         raise DataError("NBN304", item.name, f"must be finite in {dtype}: {listed(array, ~np.isfinite(cast))}")
     return cast
+
+
+def converted(array: Array, dtype: str) -> Array:
+    """The array in another dtype, its elements one behind the other; numbers too large become infinite."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 
 
 def fits(shape: tuple[int, ...], item: Input) -> bool:
@@ -411,18 +416,17 @@ def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input])
 
     Names that are no input of the graph are refused; inputs that are not asked for are left aside.
     """
-    known = {item.name for item in graph.inputs}
     for name in arrays:
-        if name not in known:
+        if not isinstance(graph.leaves.get(name), Input):
+            known = [item.name for item in graph.inputs]
             raise DataError("NBN306", str(name), "is no input of this model", suggestion(name, known))
     found = {}
     for item in inputs:
         if item.name not in arrays:
             raise DataError("NBN306", item.name, f"is needed: an array of shape {show(item.shape)}")
         found[item.name] = conform(item, arrays[item.name], graph.dtype)
-    domains = graph.domains()
     for name, array in found.items():
-        for domain in domains[name]:
+        for domain in graph.domains[name]:
             within(array, domain, name)
     return found
 

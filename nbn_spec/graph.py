@@ -149,6 +149,7 @@ class Graph:
         found = self.ancestors(names)
         return tuple(item for item in self.inputs if item.name in found)
 
+    @cached_property
     def domains(self) -> dict[str, list[Domain]]:
         """What the readers of each input accept of its values."""
         found: dict[str, list[Domain]] = {item.name: [] for item in self.inputs}
