@@ -10,6 +10,8 @@ from nbn_spec.ops.base import Shape, show
 
 HEADER = ("#", "node", "op", "inputs", "shape", "parameters", "count", "backward")
 RIGHT = {0, 6, 7}
+MOST_NAMES = 20
+"""More nodes than these are not written out in one line."""
 
 
 def layers(graph: Graph) -> int:
@@ -76,6 +78,13 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [line(rows[0]), "  ".join("─" * width for width in widths), *map(line, rows[1:])]
 
 
+def chain(names: Sequence[str]) -> str:
+    """Names in order; of many only the first and the last, as the table numbers them all."""
+    if len(names) <= MOST_NAMES:
+        return " → ".join(names)
+    return f"{' → '.join(names[: MOST_NAMES - 2])} → … → {names[-1]}"
+
+
 def summarize(graph: Graph) -> str:
     """The whole graph: leaves, nodes in forward order with their place in the backward order, totals."""
     backward = {name: i for i, name in enumerate(graph.backward_order, start=1)}
@@ -88,8 +97,8 @@ def summarize(graph: Graph) -> str:
         "",
         f"outputs:  {', '.join(graph.outputs)}",
         f"loss:     {graph.loss or 'none'}",
-        f"forward:  {' → '.join(graph.forward_order)}",
-        f"backward: {' → '.join(graph.backward_order) or 'none: no loss, or nothing to train'}",
+        f"forward:  {chain(graph.forward_order)}",
+        f"backward: {chain(graph.backward_order) or 'none: no loss, or nothing to train'}",
     ]
     if graph.dead:
         lines.append(f"left out: {', '.join(graph.dead)} (neither an output nor the loss needs them)")
