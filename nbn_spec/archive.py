@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
 from nbn_spec.data import Source
-from nbn_spec.errors import ArchiveError, NbnError
+from nbn_spec.errors import ArchiveError, NbnError, shorten
 from nbn_spec.files import DAMAGED, write
-from nbn_spec.graph import Constant, Graph, Input, Node, Parameter, verify
+from nbn_spec.graph import DTYPES, Constant, Graph, Input, Node, Parameter, verify
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
 from nbn_spec.params import Layout, Seed, afford
@@ -36,6 +36,8 @@ LARGEST_GRAPH = 2**28
 DEFLATED = 1032
 """Deflate packs no more bytes than this into one, so that a small file that promises much is found out."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -235,12 +237,24 @@ def lengths_of(document: Any) -> tuple[int, ...]:
     return tuple(int(dim) for dim in shape)
 
 
+def exactly(kind: type[T], value: Any) -> T:
+    """``value``, which is of this JSON type; raises ``ValueError``."""
+    if type(value) is not kind:
+        raise ValueError(f"{shorten(value)} is no {kind.__name__}")
+    return value
+
+
+def names_of(document: Any) -> tuple[str, ...]:
+    """A list of strings; raises ``ValueError``."""
+    return tuple(exactly(str, name) for name in exactly(list, document))
+
+
 def from_json(document: Mapping[str, Any]) -> Graph:
     """The graph of a JSON object, constants still without their values. Raises one of ``UNREADABLE``."""
-    if document["dtype"] not in ("float32", "float64"):
+    if document["dtype"] not in DTYPES:
         raise ValueError(f"dtype {document['dtype']!r}")
     inputs = tuple(
-        Input(str(name), shape_of(item["shape"]), tuple(map(str, item["columns"])), bool(item["integer"]))
+        Input(name, shape_of(item["shape"]), names_of(item["columns"]), exactly(bool, item["integer"]))
         for name, item in document["inputs"].items()
     )
     constants = tuple(
@@ -248,19 +262,19 @@ def from_json(document: Mapping[str, Any]) -> Graph:
         for name, item in document["constants"].items()
     )
     parameters = tuple(
-        Parameter(name, lengths_of(item["shape"]), bool(item["trainable"]))
+        Parameter(name, lengths_of(item["shape"]), exactly(bool, item["trainable"]))
         for name, item in document["parameters"].items()
     )
     return Graph(
-        name=str(document["name"]),
+        name=exactly(str, document["name"]),
         dtype=document["dtype"],
         inputs=inputs,
         constants=constants,
         parameters=parameters,
         nodes=tuple(map(node_from_json, document["nodes"])),
-        outputs=tuple(map(str, document["outputs"])),
-        loss=None if document["loss"] is None else str(document["loss"]),
-        dead=tuple(map(str, document.get("dead", ()))),
+        outputs=names_of(document["outputs"]),
+        loss=None if document["loss"] is None else exactly(str, document["loss"]),
+        dead=names_of(document["dead"]),
     )
 
 
@@ -273,6 +287,6 @@ def node_from_json(document: Mapping[str, Any]) -> Node:
         op = OPS[word].from_json(freeze(document["attributes"]))
     except (AttributeProblem, ShapeProblem) as problem:
         raise ValueError(f"node {document['name']}: {problem}") from None
-    inputs = tuple(map(str, document["inputs"]))
-    params = {str(name): str(parameter) for name, parameter in document["parameters"].items()}
-    return Node(str(document["name"]), op, inputs, params, shape_of(document["shape"]))
+    params = {name: exactly(str, parameter) for name, parameter in document["parameters"].items()}
+    inputs = names_of(document["inputs"])
+    return Node(exactly(str, document["name"]), op, inputs, params, shape_of(document["shape"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,12 @@ from nbn_spec.ops.base import Array, Domain, Op, Shape, ShapeProblem, show
 
 BATCH = "N"
 """The symbol that stands for the number of examples."""
+DTYPES = ("float32", "float64")
+"""What a model's real numbers may be."""
+MOST_AXES = 32
+"""No array of a graph has more axes."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z0-9_]+)*")
+"""Names of values; a / stands where something was expanded."""
 
 
 @dataclass(frozen=True)
@@ -217,11 +224,18 @@ def infer(op: Op, shapes: Sequence[Shape], integers: Sequence[bool]) -> Shape:
         if integer != (name in op.integers):
             have, want = ("whole numbers", "real numbers") if integer else ("real numbers", "whole numbers")
             raise ShapeProblem(f'{op.word()} takes {want} as {name}, got {have} (the input\'s "dtype")')
-    return op.infer(*shapes)
+    shape = op.infer(*shapes)
+    if len(shape) > MOST_AXES:
+        raise ShapeProblem(f"{op.word()} gives {len(shape)} axes, more than {MOST_AXES}")
+    return shape
 
 
 def verify(graph: Graph) -> None:
     """Check every promise of a graph anew; raises :class:`GraphError`."""
+    for name in (*graph.leaves, *graph.forward_order):
+        demand(NAME.fullmatch(name) is not None, graph.name, f"{name!r} may not be used as a name")
+    for item in graph.inputs:
+        demand(BATCH not in item.shape[1:], item.name, f"has {BATCH} elsewhere than in front: {show(item.shape)}")
     seen: dict[str, tuple[Shape, bool]] = {}
     count = len(graph.inputs) + len(graph.constants) + len(graph.parameters)
     demand(count == len(graph.leaves), graph.name, "has two leaves of one name")
@@ -255,6 +269,8 @@ def verify_node(graph: Graph, node: Node, operands: Sequence[tuple[Shape, bool]]
         leaf = graph.leaves[node.params[name]]
         demand(isinstance(leaf, Parameter), node.name, f'"{leaf.name}" is no parameter')
         demand(leaf.shape == param.shape, node.name, f"{name} is {show(leaf.shape)}, not {show(param.shape)}")
+        measured = name in node.op.statistics
+        demand(not (measured and node.params[name] in graph.trainable), node.name, f"{name} cannot be trained")
 
 
 def demand(holds: bool, name: str, message: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,9 @@ def arena_of(size: int) -> Array:
     return memory[start : start + size]
 
 
-def accumulate(*parts: Array, y: Array) -> Calls:
-    """The sum of all incoming gradients."""
-    yield do(np.add, parts[0], parts[1], y)
-    for part in parts[2:]:
-        yield do(np.add, y, part, y)
+def accumulate(before: Array, part: Array, y: Array) -> Calls:
+    """The sum of two incoming gradients."""
+    yield do(np.add, before, part, y)
 
 
 class Interpreter:
@@ -61,7 +60,8 @@ class Interpreter:
         }
         self._bind_leaves(graph, layout, flat, inputs or {})
         self._bind_gradients(graph, layout, grad)
-        calls = [list(self._calls(step)) for step in program.steps]
+        with np.errstate(over="ignore"):  # attributes beyond the dtype become infinite
+            calls = [list(self._calls(step)) for step in program.steps]
         self._forward: list[Call] = [call for part in calls[: program.forward] for call in part]
         self._backward: list[Call] = [call for part in calls[program.forward :] for call in part]
 
@@ -90,14 +90,15 @@ class Interpreter:
     def _calls(self, step: Step) -> Calls:
         """The NumPy calls of one step."""
         args = [None if slot is None else self.arrays[slot] for slot in step.args]
-        named = {name: self.arrays[slot] for name, slot in step.named.items()}
-        return self._kernel(step)(*args, **named)
-
-    def _kernel(self, step: Step) -> Callable[..., Calls]:
+        named: dict[str, Any] = {name: self.arrays[slot] for name, slot in step.named.items()}
         if step.kind == "accumulate":
-            return accumulate
-        op = self.program.graph.by_name[step.node].op
-        return op.forward if step.kind == "forward" else op.backward
+            return accumulate(*(self.arrays[slot] for slot in step.uses()))
+        node = self.program.graph.by_name[step.node]
+        if step.kind == "forward":
+            return node.op.forward(*args, **named)
+        if node.op.variadic:
+            named["shapes"] = [self.program.slots[name].shape for name in node.inputs]
+        return node.op.backward(*args, **named)
 
     def forward(self) -> None:
         """Compute every value of the program."""

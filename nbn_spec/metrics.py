@@ -33,13 +33,19 @@ class Metric(Record, ABC):
 
     def truth(self, graph: Graph) -> str:
         """The value it is compared with; raises :class:`TrainingError`."""
-        if self.target is not None:
-            return self.known(graph, self.target)
-        node = graph.by_name.get(graph.loss or "")
-        if node is None or not node.op.is_loss:
-            hint = 'name the input with the true values: "target"'
-            raise TrainingError("NBN400", self.word(), "has no target", hint)
-        return node.operands["target"]
+        name = self.target
+        if name is None:
+            node = graph.by_name.get(graph.loss or "")
+            if node is None or not node.op.is_loss:
+                hint = 'name the input with the true values: "target"'
+                raise TrainingError("NBN400", self.word(), "has no target", hint)
+            name = node.operands["target"]
+        if self.known(graph, name) in graph.trainable:
+            message = f'"{name}" is computed by the model, so it is no true value to compare with'
+            raise TrainingError(
+                "NBN400", self.word(), message, "a loss takes the prediction first, the target second"
+            )
+        return name
 
     def known(self, graph: Graph, name: str) -> str:
         """``name``, which must be a value of the graph."""
@@ -107,9 +113,9 @@ class BinaryAccuracy(Metric):
         """The threshold in force."""
         if self.threshold is not None:
             return self.threshold
-        node = graph.by_name.get(graph.loss or "")
-        score = node is not None and (getattr(node.op, "from_logits", False) or node.op.word() == "hinge")
-        return 0.0 if node and score and node.operands.get("prediction") == self.prediction(graph) else 0.5
+        losses = (node for node in graph.nodes if node.op.is_loss and node.op.scores)
+        read = {node.operands["prediction"] for node in losses}
+        return 0.0 if self.prediction(graph) in read else 0.5
 
     def bind(self, graph: Graph, prediction: Array, target: Array) -> Callable[[], float]:
         yes, truth = np.empty(prediction.shape, bool), np.empty(prediction.shape, bool)

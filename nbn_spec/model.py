@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from nbn_spec import archive, metrics, summary
 from nbn_spec import data as reading
+from nbn_spec.batches import Binder, examples_in, symbols
 from nbn_spec.data import Place, Source
 from nbn_spec.errors import DataError, GraphError, TrainingError
 from nbn_spec.graph import BATCH, Graph, Input
@@ -18,7 +20,7 @@ from nbn_spec.interpreter import Interpreter
 from nbn_spec.ops.base import Array
 from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import gradient, plan
-from nbn_spec.train import History, OnEpoch, Stop, Trainer, Training, never, symbols
+from nbn_spec.train import History, OnEpoch, Stop, Trainer, Training, never
 
 KEPT_SIZES, KEPT_BYTES = 8, 2**26
 """For how many batch sizes predict keeps its interpreters, and the largest one that it keeps: for a large batch
@@ -49,17 +51,26 @@ class Model:
     def __init__(
         self, graph: Graph, flat: Array, spec: Mapping[str, Any] | None = None, place: Place | None = None
     ) -> None:
-        self.graph, self.flat = graph, flat
+        self.graph, self._flat = graph, flat
         self.spec: Mapping[str, Any] = spec or {}
-        self.place = place or Place(Path())
+        self.place = place
         self.layout = Layout.of(graph)
         self._needed = graph.needed_inputs(graph.outputs)
         self._predictors: dict[tuple[tuple[str, int], ...], list[Interpreter]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the interpreters: their calls hold views, which a copy would tear from their memory."""
+        return {**self.__dict__, "_predictors": {}}
+
     @property
-    def parameters(self) -> dict[str, Array]:
-        """A view of every parameter by name, such as ``z1/weight``; writing to it changes the model."""
-        return self.layout.views(self.flat)
+    def flat(self) -> Array:
+        """Every parameter in one vector; write into it to change the model."""
+        return self._flat
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """A view of every parameter by name: ``parameters["z1/weight"][...] = values`` changes the model."""
+        return MappingProxyType(self.layout.views(self.flat))
 
     @property
     def training(self) -> Training:
@@ -86,11 +97,15 @@ class Model:
         if not wanted:
             return {}
         source = self.source
-        if source is None:
+        if source is None or (self.place is None and source.kind != "values"):
             names = ", ".join(f'"{item.name}"' for item in wanted)
-            hint = 'add "data" to the spec, or give arrays'
+            hint = (
+                'add "data" to the spec, or give arrays'
+                if source is None
+                else "an archive holds no data: give arrays"
+            )
             raise DataError("NBN306", self.graph.name, f"has no data for {names}", hint)
-        return reading.checked(self.graph, source, wanted, self.place)
+        return reading.checked(self.graph, source, wanted, self.place or Place(Path()))
 
     def predict(self, data: Arrays | object = None) -> Any:
         """The outputs for ``data``: an array, or a dict where the model has several outputs.
@@ -140,10 +155,9 @@ class Model:
             raise DataError("NBN306", self.graph.name, f"needs its data by name: {names}", '{"name": array, …}')
         return {self._needed[0].name: data}
 
-    def _checked(self, data: Arrays | object, also: Iterable[str] = ()) -> dict[str, Array]:
-        """Every input that loss, outputs and the values ``also`` need, from ``data`` or else from the spec."""
-        loss = [self.graph.loss] if self.graph.loss else []
-        wanted = self.graph.needed_inputs([*self.graph.outputs, *loss, *also])
+    def _checked(self, data: Arrays | object, values: Iterable[str]) -> dict[str, Array]:
+        """Every input that these values need, from ``data`` or else from the spec."""
+        wanted = self.graph.needed_inputs(values)
         arrays = self.data(wanted) if data is None else reading.prepare(self.graph, self._as_dict(data), wanted)
         reading.sizes(wanted, arrays)
         return arrays
@@ -155,9 +169,8 @@ class Model:
 
     def _traced(self, data: Arrays | object, *, keep: bool) -> tuple[Interpreter, Array]:
         """One forward and backward pass, and the flat gradient."""
-        self._loss()
-        arrays = self._checked(data)
-        fetch = self.graph.outputs if keep else ()
+        fetch = [self._loss(), *(self.graph.outputs if keep else ())]
+        arrays = self._checked(data, fetch)
         program = plan(self.graph, symbols(self.graph, arrays), fetch, backward=True, keep=keep)
         grad = np.zeros_like(self.flat)
         bound = Interpreter(program, self.layout, self.flat, grad, inputs=arrays)
@@ -169,30 +182,30 @@ class Model:
     def gradients(self, data: Arrays | object = None) -> tuple[float, dict[str, Array]]:
         """The loss, and its derivative by every trainable parameter; on the spec's own data if none is given."""
         bound, grad = self._traced(data, keep=False)
+        return float(bound.arrays[self._loss()]), self._trained(grad)
+
+    def _trained(self, grad: Array) -> dict[str, Array]:
+        """The gradient of every trainable parameter."""
         views = self.layout.views(grad)
-        trained = {item.name: views[item.name] for item in self.graph.parameters if item.trainable}
-        return float(bound.arrays[self._loss()]), trained
+        return {item.name: views[item.name] for item in self.graph.parameters if item.trainable}
 
     def trace(self, data: Arrays | object = None) -> Trace:
         """One forward and backward pass with every value and every gradient, by name."""
-        bound, _ = self._traced(data, keep=True)
+        bound, grad = self._traced(data, keep=True)
         names = [*self.graph.leaves, *self.graph.forward_order]
         values = {name: bound.arrays[name] for name in names if name in bound.arrays}
         values |= {name: values[name].copy() for name in self.graph.leaves if name in values}
-        slots = {name: gradient(name) for name in names}
-        return Trace(values, {name: bound.arrays[slot] for name, slot in slots.items() if slot in bound.arrays})
+        slots = {name: gradient(name) for name in self.graph.forward_order}
+        nodes = {name: bound.arrays[slot] for name, slot in slots.items() if slot in bound.arrays}
+        return Trace(values, {**self._trained(grad), **nodes})
 
     def evaluate(self, data: Arrays | object = None) -> dict[str, float]:
         """``loss`` and the spec's metrics, on ``data`` or else on the spec's own."""
-        loss, measured = self._loss(), self.training.metrics
-        fetch = [loss, *metrics.compared(measured, self.graph)]
-        arrays = self._checked(data, fetch)
-        program = plan(self.graph, symbols(self.graph, arrays), fetch)
-        bound = Interpreter(program, self.layout, self.flat, inputs=arrays)
-        measures = metrics.measures(measured, self.graph, bound.arrays)
+        training = self.training
+        arrays = self._checked(data, [self._loss(), *metrics.compared(training.metrics, self.graph)])
+        size = examples_in(self.graph, arrays) if training.batch_size == "all" else training.batch_size
         with np.errstate(all="ignore"):
-            bound.forward()
-        return {"loss": float(bound.arrays[loss]), **{name: measure() for name, measure in measures.items()}}
+            return Binder(self.graph, self.layout, self.flat, training.metrics).measuring(arrays, size).mean()
 
     def fit(
         self,
@@ -213,7 +226,8 @@ class Model:
     def trainer(self, data: Arrays | None = None, *, epochs: int | None = None) -> Trainer:
         """Everything that training needs, checked and bound, before its first step. Raises as :meth:`fit` does."""
         training = self.training if epochs is None else replace(self.training, epochs=whole(epochs))
-        arrays = self._checked(data, metrics.compared(training.metrics, self.graph))
+        loss = [self.graph.loss] if self.graph.loss else []
+        arrays = self._checked(data, [*loss, *metrics.compared(training.metrics, self.graph)])
         return Trainer(self.graph, self.layout, self.flat, training, self.seed, arrays)
 
     def summary(self) -> str:
@@ -230,7 +244,7 @@ class Model:
 
 def whole(epochs: object) -> int:
     """``epochs``, a whole number of at least 0; raises :class:`TrainingError`."""
-    if isinstance(epochs, bool | np.bool_) or not isinstance(epochs, int | np.integer) or epochs < 0:
+    if isinstance(epochs, bool | np.bool_) or not isinstance(epochs, int | np.integer) or not 0 <= epochs < 2**63:
         raise TrainingError("NBN400", "epochs", f"must be a whole number of at least 0, got {epochs!r}")
     return int(epochs)
 

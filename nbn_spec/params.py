@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -124,7 +126,21 @@ def mebibytes(size: int) -> str:
 
 
 def free_memory() -> int:
-    """Bytes of memory that can still be had."""
+    """Bytes of memory that can still be had: on the machine, and within the limits of a container."""
+    return min(free_on_machine(), free_in_container())
+
+
+def free_in_container() -> int:
+    """Bytes up to the limit of the control group (cgroup v2) that the process runs in."""
+    try:
+        limit, used = (Path("/sys/fs/cgroup", name).read_text() for name in ("memory.max", "memory.current"))
+        return int(limit) - int(used)
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return sys.maxsize
+
+
+def free_on_machine() -> int:
+    """Bytes that the operating system says are available, or else all that the machine has."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))

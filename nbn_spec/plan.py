@@ -146,7 +146,9 @@ class Backward:
         self.draft, self.graph = draft, draft.graph
         self.nodes = [self.graph.by_name[name] for name in self.graph.backward_order]
         self.open: dict[str, int] = {}
-        self.parts: dict[str, list[str]] = {}
+        """How many parts of each gradient are still to come."""
+        self.sums: dict[str, str] = {}
+        """The slot with the sum of those that are there."""
         self.leaf_gradients = {p.name for p in self.graph.parameters if p.trainable}
         for node in self.nodes:
             for source in self.sent(node).values():
@@ -164,39 +166,41 @@ class Backward:
             return
         draft.slot(gradient(loss), (), work=False)
         for node in self.nodes:
-            sent = {"d" + name: self.target(node, name, source) for name, source in self.sent(node).items()}
+            targets = {name: self.target(node, name, source) for name, source in self.sent(node).items()}
+            sent = {f"d{name}": slot for name, slot in targets.items()}
             named = {**self.kept(node), **draft.buffers(node, "backward"), **sent}
             draft.steps.append(Step("backward", node.name, (gradient(node.name),), named))
             if "backward" in node.op.in_place:
                 draft.over.update({slot: [gradient(node.name)] for slot in sent.values()})
-            for source in self.sent(node).values():
-                self.close(source)
+            for name, source in self.sent(node).items():
+                self.add(source, targets[name])
 
     def kept(self, node: Node) -> dict[str, str]:
         """The values that the node's backward kernel reads."""
         sources = {**node.sources, "y": node.name}
-        if node.op.variadic and node.op.keeps:
-            return node.operands
         return {name: sources[name] for name in node.op.keeps if name in sources}
 
     def target(self, node: Node, operand: str, source: str) -> str:
         """The slot that a node writes its part of a gradient to; for the only reader, the whole gradient."""
         only = self.total[source] == 1
         name = gradient(source) if only else f"{gradient(source)}←{node.name}.{operand}"
-        if not only:
-            self.parts.setdefault(source, []).append(name)
-        return self.draft.slot(name, self.graph.shape(source), work=not (only and source in self.leaf_gradients))
+        return self.slot(name, source, whole=only)
 
-    def close(self, source: str) -> None:
-        """Once the last part of a gradient is there, add the parts."""
+    def slot(self, name: str, source: str, *, whole: bool) -> str:
+        """A slot for a gradient or a part of one; a parameter's whole gradient lies in the flat vector."""
+        flat = whole and source in self.leaf_gradients
+        return self.draft.slot(name, self.graph.shape(source), work=not flat)
+
+    def add(self, source: str, part: str) -> None:
+        """Add a part to the sum of those before it, so that few wait at a time; the last sum is the gradient."""
         self.open[source] -= 1
-        parts = self.parts.get(source)
-        if self.open[source] or not parts:
-            return
-        leaf = source in self.leaf_gradients
-        total = self.draft.slot(gradient(source), self.graph.shape(source), work=not leaf)
-        self.draft.steps.append(Step("accumulate", source, tuple(parts), {"y": total}))
-        self.draft.over[total] = parts[:1]
+        before, last = self.sums.get(source), not self.open[source]
+        if before is not None:
+            total = self.slot(gradient(source) if last else f"{part}+", source, whole=last)
+            self.draft.steps.append(Step("accumulate", source, (before, part), {"y": total}))
+            self.draft.over[total] = [before]
+            part = total
+        self.sums[source] = part
 
 
 def finish(draft: Draft, forward: int, fetched: set[str], keep: bool) -> Program:

@@ -12,18 +12,19 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nbn_spec.batches import Binder, Order, Sweep, examples_in
 from nbn_spec.errors import Diverged, TrainingError
 from nbn_spec.files import write
-from nbn_spec.graph import BATCH, Graph
-from nbn_spec.interpreter import Interpreter, arena_of
-from nbn_spec.metrics import METRICS, Measures, Metric, compared, labels, measures
+from nbn_spec.graph import Graph
+from nbn_spec.interpreter import Interpreter
+from nbn_spec.metrics import METRICS, Metric, labels
 from nbn_spec.ops.base import Array
 from nbn_spec.optim import OPTIMIZERS, Optimizer, Sgd
 from nbn_spec.params import Layout, Seed
-from nbn_spec.plan import Program, plan
+from nbn_spec.plan import plan
 from nbn_spec.record import Record, attr
 
-SHUFFLE_STREAM, SPLIT_STREAM = 1, 2
+SPLIT_STREAM = 2
 
 
 @dataclass(frozen=True)
@@ -114,28 +115,6 @@ def enumerated(rows: Any) -> Iterator[tuple[object, ...]]:
         yield (number, *map(repr, row))
 
 
-@dataclass(frozen=True)
-class Batch:
-    """An interpreter for batches of one size.
-
-    ``load`` puts the examples from a place on into its inputs; ``measure`` holds a function for every metric.
-    """
-
-    interpreter: Interpreter
-    examples: int
-    load: Callable[[int], None]
-    loss: Array
-    measure: Measures
-
-    def forward(self) -> dict[str, float]:
-        """Loss and metrics of the examples that it holds."""
-        self.interpreter.forward()
-        found = {"loss": float(self.loss)}
-        for name, measure in self.measure.items():
-            found[name] = measure()
-        return found
-
-
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 Stop = Callable[[], bool]
 
@@ -148,82 +127,42 @@ def never() -> bool:
 class Trainer:
     """Trains the parameters ``flat`` of a graph on checked arrays. Everything is bound here, once.
 
-    A second :meth:`run` goes on where the first one ended, the optimizer's memory and the shuffling included.
+    Nothing changes before :meth:`run`. A second one goes on where the first one ended, the optimizer's memory and
+    the shuffling included.
     """
 
     def __init__(
         self, graph: Graph, layout: Layout, flat: Array, training: Training, seed: Seed, data: Mapping[str, Array]
     ) -> None:
-        check_trainable(graph)
+        check_trainable(graph, training, flat)
         self.columns = ("loss", *labels(training.metrics, graph))
         self.graph, self.layout, self.flat, self.training = graph, layout, flat, training
-        self.grad = np.zeros_like(flat)
         self.trained = flat[: layout.trainable]
-        self.data, held_back = split(graph, training, data, seed)
+        self.data, self.held_back = split(graph, training, data, seed)
         self.count = examples_in(graph, self.data)
-        measure_statistics(graph, layout, flat, self.data)
-        self.size = self.count if training.batch_size == "all" else min(training.batch_size, self.count)
-        self.order = Order(self.count, seed) if training.shuffle and self.size < self.count else None
-        self.batches = list(self._bind_batches())
-        self.validation = self._bind(held_back) if held_back else None
-        self.update = training.optimizer.bind(self.trained, self.grad[: layout.trainable])
+        size = self.count if training.batch_size == "all" else min(training.batch_size, self.count)
+        order = Order(self.count, seed) if training.shuffle and size < self.count else None
+        grad = np.zeros_like(flat)
+        self.binder = Binder(graph, layout, flat, training.metrics, grad)
+        self.batches = self.binder.sweep(self.data, size, order)
+        self.validation = self.binder.measuring(self.held_back, size) if self.held_back else None
+        self.update = training.optimizer.bind(self.trained, grad[: layout.trainable])
 
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the data."""
-        return -(-self.count // self.size)
-
-    def _program(self, count: int, *, backward: bool) -> Program:
-        sizes = {**symbols(self.graph, self.data), BATCH: count}
-        fetch = [self.graph.loss or "", *compared(self.training.metrics, self.graph)]
-        return plan(self.graph, sizes, fetch, backward=backward)
-
-    def _bind_batches(self) -> Iterator[Batch]:
-        """One interpreter for full-sized batches, and where it does not come out even, one for the last."""
-        size = self.size
-        if size == self.count:
-            yield self._bind(self.data, backward=True)
-            return
-        program = self._program(size, backward=True)
-        arena = arena_of(program.arena)
-        batched = [item.name for item in self.graph.inputs if item.batched and item.name in self.data]
-        buffers = {name: np.empty_like(self.data[name][:size]) for name in batched}
-        yield self._mini_batch(program, arena, buffers, size)
-        if rest := self.count % size:
-            yield self._mini_batch(self._program(rest, backward=True), arena, buffers, rest)
-
-    def _mini_batch(self, program: Program, arena: Array, buffers: Mapping[str, Array], size: int) -> Batch:
-        """An interpreter that reads ``size`` examples at a time from the head of the buffers."""
-        heads = {name: buffer[:size] for name, buffer in buffers.items()}
-        pairs = [(self.data[name], head) for name, head in heads.items()]
-        load = in_turn(pairs, size) if self.order is None else gathering(pairs, size, self.order)
-        suffices = program.arena <= arena.nbytes
-        inputs = {**self.data, **heads}
-        bound = Interpreter(
-            program, self.layout, self.flat, self.grad, inputs=inputs, arena=arena if suffices else None
-        )
-        return self._batch(bound, size, load)
-
-    def _bind(self, data: Mapping[str, Array], *, backward: bool = False) -> Batch:
-        """An interpreter over all of ``data``, read where it lies."""
-        count = examples_in(self.graph, data)
-        program = self._program(count, backward=backward)
-        bound = Interpreter(program, self.layout, self.flat, self.grad, inputs=data)
-        return self._batch(bound, count, lambda start: None)
-
-    def _batch(self, bound: Interpreter, count: int, load: Callable[[int], None]) -> Batch:
-        measure = measures(self.training.metrics, self.graph, bound.arrays)
-        return Batch(bound, count, load, bound.arrays[self.graph.loss or ""], measure)
+        return self.batches.steps
 
     def measure(self) -> dict[str, dict[str, float]]:
         """Loss and metrics of the present parameters, on the training part and, if there is one, the held-back."""
-        parts = {"training": self._bind(self.data), "validation": self.validation}
+        parts = {"training": self.binder.measuring(self.data, self.batches.size), "validation": self.validation}
         with np.errstate(all="ignore"):
-            return {name: batch.forward() for name, batch in parts.items() if batch is not None}
+            return {name: sweep.mean() for name, sweep in parts.items() if sweep is not None}
 
     def run(self, on_epoch: OnEpoch | None = None, stop: Stop = never) -> History:
         """Train; ``stop`` is asked after every step. Raises :class:`Diverged`, with the history so far in it."""
         columns = [*self.columns, *(f"val_{name}" for name in self.columns if self.validation)]
+        measure_statistics(self.graph, self.layout, self.flat, self.data)
         history = History({name: [] for name in columns})
         try:
             with np.errstate(all="ignore"):
@@ -243,9 +182,8 @@ class Trainer:
 
     def _epoch(self, epoch: int, stop: Stop) -> dict[str, float] | None:
         """One pass over the data; ``None`` where it was stopped on the way, before its last step."""
-        sums, last = dict.fromkeys(self.columns, 0.0), self.steps_per_epoch - 1
-        for step, (batch, start) in enumerate(self._steps()):
-            batch.load(start)
+        sums, last = dict.fromkeys(self.columns, 0.0), self.batches.steps - 1
+        for step, batch in enumerate(self.batches):
             found = batch.forward()
             if not math.isfinite(found["loss"]):
                 raise self._diverged(epoch, step, batch.interpreter)
@@ -260,23 +198,17 @@ class Trainer:
         means = {name: total / self.count for name, total in sums.items()}
         return means if self.validation is None else {**means, **self._validate(epoch, self.validation)}
 
-    def _steps(self) -> Iterator[tuple[Batch, int]]:
-        """The epoch's batches: the interpreter, and the place of the batch in the order of the examples."""
-        whole, *rest = self.batches
-        even = self.count - self.count % self.size
-        if self.order is not None:
-            self.order.shuffle()
-        for start in range(0, even, self.size):
-            yield whole, start
-        for batch in rest:
-            yield batch, even
-
-    def _validate(self, epoch: int, batch: Batch) -> dict[str, float]:
+    def _validate(self, epoch: int, held_back: Sweep) -> dict[str, float]:
         """Loss and metrics on the held-back part."""
-        found = batch.forward()
+        found = held_back.mean()
         if not math.isfinite(found["loss"]):
-            raise self._diverged(epoch, None, batch.interpreter)
+            raise self._diverged_on(epoch, held_back)
         return {f"val_{name}": value for name, value in found.items()}
+
+    def _diverged_on(self, epoch: int, held_back: Sweep) -> Diverged:
+        """The error for the first batch of the held-back part whose loss is not finite."""
+        bad = next(batch for batch in held_back if not math.isfinite(batch.forward()["loss"]))
+        return self._diverged(epoch, None, bad.interpreter)
 
     def _check_parameters(self, epoch: int) -> None:
         """The latest updates may have broken what no forward pass has read yet, or what a sigmoid hides."""
@@ -297,16 +229,17 @@ class Trainer:
         again = Interpreter(program, self.layout, self.flat, inputs=inputs)
         again.forward()
         computed = (name for name in self.graph.forward_order if name in again.arrays)
-        bad = next(name for name in computed if not finite(again.arrays[name]))
+        bad = next((name for name in computed if not finite(again.arrays[name])), loss)
         when = f"epoch {epoch}, " + ("on the validation part" if step is None else f"step {step}")
         return self._complain(when, bad, self._broken(), fresh=epoch == step == 0)
 
     def _complain(self, when: str, node: str, parameter: str, *, fresh: bool = False) -> Diverged:
         """What stopped being finite first; ``fresh``: before any update of this run."""
-        parts = []
+        parts, remedy = [], ""
         if node:
-            op = self.graph.by_name[node].op.word()
-            parts.append(f'node "{node}" ({op}) is the first whose value is not finite')
+            op = self.graph.by_name[node].op
+            parts.append(f'node "{node}" ({op.word()}) is the first whose value is not finite')
+            remedy = op.remedy
         if parameter:
             how = "was not finite to begin with" if fresh else "had left the finite in an update before"
             parts.append(f'parameter "{parameter}" {how}')
@@ -314,77 +247,25 @@ class Trainer:
         hint = f"try a smaller learning rate than {rate}, inputs of smaller scale, or another initializer"
         if fresh:
             hint = "no update was made yet: look at the scale of the inputs and at the initial parameters"
+        hint = f"{remedy}; {hint}" if remedy and not parameter else hint
         return Diverged("NBN401", when, f"training diverged: {'; '.join(parts)}", hint)
 
 
-class Order:
-    """The order of the examples, drawn anew for each epoch into one and the same array."""
-
-    def __init__(self, count: int, seed: Seed) -> None:
-        self.draws = seed.stream(SHUFFLE_STREAM)
-        self.natural = np.arange(count)
-        self.places = np.arange(count)
-
-    def shuffle(self) -> None:
-        """Draw the next epoch's order: what ``permutation`` would draw, without its new array."""
-        np.copyto(self.places, self.natural)
-        self.draws.shuffle(self.places)
-
-
-Pairs = list[tuple[Array, Array]]
-"""The array of all examples and the buffer of a batch, for every input that holds one row per example."""
-
-
-def in_turn(pairs: Pairs, size: int) -> Callable[[int], None]:
-    """A function that copies the ``size`` examples from a place on."""
-
-    def load(start: int) -> None:
-        for whole, part in pairs:
-            np.copyto(part, whole[start : start + size])
-
-    return load
-
-
-def gathering(pairs: Pairs, size: int, order: Order) -> Callable[[int], None]:
-    """A function that copies the ``size`` examples from a place in the order on."""
-    takes = [(whole.take, part) for whole, part in pairs]
-    places = order.places
-
-    def load(start: int) -> None:
-        rows = places[start : start + size]
-        for take, part in takes:
-            take(rows, 0, part, "clip")  # no place is out of bounds; to find that out, "raise" works on a copy
-
-    return load
-
-
-def check_trainable(graph: Graph) -> None:
+def check_trainable(graph: Graph, training: Training, flat: Array) -> None:
     """Raises :class:`TrainingError` for a graph without a loss, or whose loss no training can change."""
     if graph.loss is None:
         raise TrainingError("NBN400", graph.name, "has no loss to minimize", 'add "loss" to the spec')
     if not graph.backward_order:
         hint = "let the loss depend on a trainable parameter"
         raise TrainingError("NBN400", graph.name, "has no trainable parameter that the loss depends on", hint)
+    rate = getattr(training.optimizer, "learning_rate", 1.0)
+    if rate < np.finfo(flat.dtype).tiny:
+        raise TrainingError("NBN400", "learning_rate", f"{rate} is 0 in {graph.dtype}", "give a larger one")
 
 
 def finite(values: Array) -> bool:
     """Whether all values are finite."""
     return bool(np.isfinite(values).all())
-
-
-def examples_in(graph: Graph, data: Mapping[str, Array]) -> int:
-    """The number of examples; 1 for a model without data."""
-    return next((len(data[item.name]) for item in graph.inputs if item.batched and item.name in data), 1)
-
-
-def symbols(graph: Graph, data: Mapping[str, Array]) -> dict[str, int]:
-    """What number each symbol of the inputs stands for."""
-    found: dict[str, int] = {BATCH: 1}
-    for item in graph.inputs:
-        if item.name in data:
-            pairs = zip(item.shape, data[item.name].shape, strict=True)
-            found |= {dim: length for dim, length in pairs if isinstance(dim, str)}
-    return found
 
 
 def split(
@@ -406,11 +287,14 @@ def split(
 
 
 def measure_statistics(graph: Graph, layout: Layout, flat: Array, data: Mapping[str, Array]) -> None:
-    """Set the statistics of nodes such as ``standardize`` from the training data that they read."""
+    """Set the statistics of nodes such as ``standardize`` from the training data that they read.
+
+    Those of a model that was trained before are left alone, as its parameters were fitted to them.
+    """
     views = layout.views(flat)
     for node in graph.nodes:
-        measure = getattr(node.op, "measure", None)
-        if measure is not None and node.inputs[0] in data:
+        statistics = {name: views[node.params[name]] for name in node.op.statistics}
+        if statistics and node.op.unmeasured(**statistics) and node.inputs[0] in data:
             with np.errstate(all="ignore"):
-                for name, values in measure(data[node.inputs[0]]).items():
-                    views[node.params[name]][...] = values
+                for name, values in node.op.measure(data[node.inputs[0]]).items():
+                    statistics[name][...] = values

@@ -52,8 +52,6 @@ class Bound:
 
     def kept(self) -> dict[str, Array]:
         """What backward may read."""
-        if self.op.variadic:
-            return {name: self.sources[name] for name in self.operands} if self.op.keeps else {}
         found = {**self.sources, "y": self.y}
         return {name: found[name] for name in self.op.keeps if name in found}
 
@@ -63,6 +61,8 @@ class Bound:
         if self.in_place and "backward" in self.op.in_place:
             out = {name: dy.reshape(array.shape) for name, array in out.items()}
         named = {**self.kept(), **self.part("backward"), **{"d" + name: array for name, array in out.items()}}
+        if self.op.variadic:
+            named["shapes"] = self.shapes
         return list(self.op.backward(dy, **named)), out
 
     def forward(self) -> Array:

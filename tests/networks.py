@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nbn_spec.train import SHUFFLE_STREAM, SPLIT_STREAM
+from nbn_spec.batches import SHUFFLE_STREAM
+from nbn_spec.train import SPLIT_STREAM
 
 RATE = 0.3
 

@@ -334,3 +334,37 @@ def test_no_damage_makes_loading_take_much_memory(tmp_path: Path) -> None:
             np.savez(tmp_path / "a.npz", **{**whole, "graph": np.array(json.dumps(changed))})
             refused(tmp_path / "a.npz")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 2**16
+
+
+STRICT = {
+    "a flag that is a word": ("parameters", "z1/weight", "trainable", "false"),
+    "a list that is a word": ("outputs", "y_hat"),
+    "a name that is a number": ("name", 3),
+    "a name that steers a terminal": ("nodes", 0, "name", "\33[31m"),
+    "a batch that stands second": ("inputs", "x", "shape", [2, "N"]),
+}
+
+
+@pytest.mark.parametrize("change", STRICT.values(), ids=STRICT.keys())
+def test_hand_made_graphs_are_taken_at_their_word(tmp_path: Path, change: tuple[Any, ...]) -> None:
+    model = nbn_spec.compile(Path(__file__).parent.parent / "models" / "xor.json")
+    document = json.loads(json.dumps(archive.to_json(model.graph, model.spec)))
+    *path, value = change
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    members = {f"param/{name}": array for name, array in model.parameters.items()}
+    np.savez(tmp_path / "model.npz", graph=np.array(json.dumps(document)), **members)
+    with pytest.raises(nbn_spec.ArchiveError):
+        nbn_spec.load(tmp_path / "model.npz")
+
+
+def test_statistics_cannot_be_trained(tmp_path: Path) -> None:
+    model = nbn_spec.compile(Path(__file__).parent.parent / "models" / "iris.json")
+    document = json.loads(json.dumps(archive.to_json(model.graph, model.spec)))
+    document["parameters"]["x/standardized/mean"]["trainable"] = True
+    members = {f"param/{name}": array for name, array in model.parameters.items()}
+    np.savez(tmp_path / "model.npz", graph=np.array(json.dumps(document)), **members)
+    with pytest.raises(nbn_spec.ArchiveError, match="cannot be trained"):
+        nbn_spec.load(tmp_path / "model.npz")

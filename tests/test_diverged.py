@@ -42,8 +42,18 @@ def test_the_logarithm_of_a_negative_number_before_any_update():
     assert problem.where == "epoch 0, step 0"
     assert 'node "cost" (log)' in problem.message
     assert "parameter" not in problem.message
+    assert "logarithm of a number that is not positive" in problem.hint
     assert "no update was made yet" in problem.hint
     assert len(history) == 0
+
+
+def test_scores_where_probabilities_belong_are_called_so():
+    document = two_layers()
+    document["loss"] = {"op": "binary_crossentropy", "inputs": ["out", "y"]}
+    x, y = examples(10)
+    with pytest.raises(nbn_spec.Diverged) as caught:
+        nbn_spec.compile(document).fit({"x": x, "y": (y > 0) * 1.0})
+    assert '"from_logits": true' in caught.value.problems[0].hint
 
 
 def test_the_epochs_before_are_kept():
@@ -123,5 +133,5 @@ def test_validation_may_diverge_by_itself():
 def test_statistics_that_overflow_are_named():
     x, y = examples(4)
     with pytest.raises(nbn_spec.Diverged, match='"even/mean" was not finite to begin with') as caught:
-        nbn_spec.compile(standardized(4)).fit({"x": np.full_like(x, 1e308), "y": y})
+        nbn_spec.compile(standardized(4)).fit({"x": np.where(np.arange(4) > 0, 1e308, 0)[:, None] + 0 * x, "y": y})
     assert 'node "even" (standardize)' in str(caught.value)

@@ -195,8 +195,7 @@ def test_validation_is_measured_too():
     trainer = model.trainer({"p": scores, "t": classes})
     history = trainer.run()
     assert list(history.columns) == ["loss", "accuracy", "val_loss", "val_accuracy"]
-    kept, held = (part.interpreter.arrays for part in (trainer._bind(trainer.data), trainer.validation))
-    for column, part in (("accuracy", kept), ("val_accuracy", held)):
+    for column, part in (("accuracy", trainer.data), ("val_accuracy", trainer.held_back)):
         assert history[column] == [pytest.approx((part["p"].argmax(1) == part["t"]).mean())]
     measured = trainer.measure()
     assert measured["training"]["accuracy"] == pytest.approx(history["accuracy"][0])
@@ -208,3 +207,35 @@ def test_every_metric_says_its_equation():
     for word, metric in METRICS.items():
         assert metric.word() == word
         assert metric.equation
+
+
+def test_scores_are_known_behind_a_sum_of_losses():
+    document = {
+        "name": "penalized",
+        "inputs": {"z": {"shape": ["N", 1]}, "y": {"shape": ["N", 1]}},
+        "parameters": {"w": {"value": 1}},
+        "nodes": [
+            {"name": "s", "op": "multiply", "inputs": ["z", "w"]},
+            {"name": "fit", "op": "binary_crossentropy", "inputs": ["s", "y"], "from_logits": True},
+            {"name": "size", "op": "square", "inputs": "w"},
+            {"name": "cost", "op": "add", "inputs": ["fit", "size"]},
+        ],
+        "outputs": ["s"],
+        "loss": "cost",
+        "train": {"metrics": [{"name": "binary_accuracy", "target": "y"}]},
+    }
+    model = nbn_spec.compile(document)
+    assert model.evaluate({"z": [[0.3], [-0.3]], "y": [[1], [0]]})["binary_accuracy"] == 1
+
+
+def test_a_target_that_the_model_computes_is_none():
+    document = {
+        "name": "swapped",
+        "inputs": {"x": {"shape": ["N", 1]}, "y": {"shape": ["N", 1]}},
+        "nodes": [{"name": "out", "op": "linear", "inputs": "x", "units": 1}],
+        "outputs": ["out"],
+        "loss": {"op": "mean_squared_error", "inputs": ["y", "out"]},
+        "train": {"metrics": ["binary_accuracy"]},
+    }
+    with pytest.raises(nbn_spec.TrainingError, match='"out" is computed by the model'):
+        nbn_spec.compile(document)

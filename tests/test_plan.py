@@ -158,10 +158,12 @@ def sent(
     table = node.op.buffers(*map(graph.shape, node.inputs))
     used = {name: array for name, array in buffers.items() if table[name].life != "forward"}
     sources = {**node.sources, "y": node.name}
-    keeps = list(node.operands) if node.op.variadic else [name for name in node.op.keeps if name in sources]
+    keeps = [name for name in node.op.keeps if name in sources]
     wanted = [name for name, source in node.sources.items() if source in graph.trainable]
     out = {name: garbage(values[sources[name]].shape, graph.dtype) for name in wanted}
     kept = {name: values[sources[name]] for name in keeps}
+    if node.op.variadic:
+        kept["shapes"] = [values[name].shape for name in node.inputs]
     run(node.op.backward(dy, **kept, **used, **{"d" + name: array for name, array in out.items()}))
     return out
 

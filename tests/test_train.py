@@ -47,8 +47,7 @@ def test_every_epoch_has_another_order_and_misses_no_example():
     seen = []
     for _ in range(4):
         rows = []
-        for batch, start in trainer._steps():
-            batch.load(start)
+        for batch in trainer.batches:
             rows += [tuple(row) for row in batch.interpreter.arrays["x"].copy()]
         assert sorted(rows) == sorted(map(tuple, trainer.data["x"]))
         seen.append(tuple(rows))
@@ -66,8 +65,7 @@ def test_examples_stay_with_their_targets_and_class_numbers():
         "train": {"batch_size": 5},
     }
     trainer = nbn_spec.compile(document).trainer({"x": x, "label": np.arange(12)})
-    for batch, start in trainer._steps():
-        batch.load(start)
+    for batch in trainer.batches:
         arrays = batch.interpreter.arrays
         assert arrays["label"].dtype == np.int64
         np.testing.assert_array_equal(arrays["x"][:, 0], arrays["label"])
@@ -77,10 +75,10 @@ def test_a_full_batch_is_read_where_it_lies():
     x, y = examples(10)
     for size in ("all", 10, 1000):
         trainer = nbn_spec.compile(two_layers(10, batch_size=size)).trainer({"x": x, "y": y})
-        (batch,) = trainer.batches
+        (batch,) = trainer.batches.batches
         assert batch.interpreter.arrays["x"] is trainer.data["x"]
         assert np.shares_memory(trainer.data["x"], x)
-        assert trainer.order is None
+        assert trainer.batches.order is None
 
 
 def test_training_leaves_the_data_as_it_is():
@@ -135,13 +133,13 @@ def test_validation_columns_are_measured_after_each_epoch(size):
 def test_held_back_examples_are_others_and_drawn_by_the_seed():
     document = two_layers(20, validation={"fraction": 0.3})
     trainer = nbn_spec.compile(document).trainer()
-    held = {tuple(row) for row in trainer.validation.interpreter.arrays["x"]}
+    held = {tuple(row) for row in trainer.held_back["x"]}
     kept = {tuple(row) for row in trainer.data["x"]}
     assert (len(held), len(kept)) == (6, 14)
     assert held | kept == set(map(tuple, examples(20)[0]))
-    again = nbn_spec.compile(document).trainer().validation.interpreter.arrays["x"]
+    again = nbn_spec.compile(document).trainer().held_back["x"]
     assert held == {tuple(row) for row in again}
-    other = nbn_spec.compile(document, seed=99).trainer().validation.interpreter.arrays["x"]
+    other = nbn_spec.compile(document, seed=99).trainer().held_back["x"]
     assert held != {tuple(row) for row in other}
 
 

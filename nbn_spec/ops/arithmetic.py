@@ -89,6 +89,7 @@ class Divide(Binary):
     """Quotient."""
 
     keeps = ("b", "y")
+    remedy = "it divides by zero"
     equation = "y = a / b"
     derivatives = {"a": "1 / b", "b": "−y / b"}
 
@@ -119,6 +120,7 @@ class Power(Binary):
     """``a`` to the power ``b``; the gradient of ``b`` is taken as 0 where ``a`` is not positive."""
 
     keeps = ("a", "b", "y")
+    remedy = "it takes a negative number to a fractional power, 0 to a negative one, or the result is too large"
     equation = "y = a ^ b"
     derivatives = {"a": "b · a ^ (b − 1)", "b": "y · log(a)"}
 
@@ -263,6 +265,7 @@ class Sqrt(Scratched):
 
     keeps = ("y",)
     in_place = ("forward", "backward")
+    remedy = "it takes the root of a negative number"
     equation = "y = √x"
     derivatives = {"x": "1 / (2 · y)"}
 
@@ -296,6 +299,7 @@ class Log(Elementwise):
 
     keeps = ("x",)
     in_place = ("backward",)
+    remedy = "it takes the logarithm of a number that is not positive"
     equation = "y = log(x)"
     derivatives = {"x": "1 / x"}
 

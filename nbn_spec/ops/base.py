@@ -31,10 +31,25 @@ def do(call: Callable[..., object], *args: Any, **more: Any) -> Call:
 
     A number beside arrays of real numbers becomes one of them here, once: NumPy would do it anew at every call.
     """
-    kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
-    if isinstance(call, np.ufunc) and len(kinds) == 1:
-        args = tuple(np.asarray(arg, *kinds) if isinstance(arg, int | float) else arg for arg in args)
+    if isinstance(call, np.ufunc) and call.signature is None:
+        kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
+        if len(kinds) == 1:
+            args = tuple(np.asarray(arg, *kinds) if isinstance(arg, int | float) else arg for arg in args)
+        out = more.get("out", args[-1])
+        args = tuple(aligned(arg, out) for arg in args)
     return partial(call, *args, **more)
+
+
+def aligned(arg: Any, out: Array) -> Any:
+    """An operand as the view that a ufunc is quickest with: of ``out``'s own rank, or a bare number.
+
+    NumPy takes several times as long for a small operand that it has to broadcast, were it only by an axis of 1.
+    """
+    if not isinstance(arg, np.ndarray) or arg.shape == out.shape:
+        return arg
+    if arg.size == 1:
+        return arg.reshape(())
+    return arg.reshape(out.shape) if arg.size == out.size and arg.flags.c_contiguous else arg
 
 
 class ShapeProblem(ValueError):
@@ -77,7 +92,7 @@ class Op(Record, ABC):
     inputs: ClassVar[tuple[str, ...]] = ("x",)
     """Names of the operands, in order."""
     variadic: ClassVar[bool] = False
-    """Takes any number of operands, called x0, x1, …"""
+    """Takes any number of operands, called x0, x1, …; backward gets their ``shapes`` too."""
     weights: ClassVar[tuple[str, ...]] = ()
     """Names of the parameters it owns; one that is also a boolean attribute may be left out."""
     integers: ClassVar[tuple[str, ...]] = ()
@@ -89,7 +104,7 @@ class Op(Record, ABC):
     is_loss: ClassVar[bool] = False
     """Written under ``loss``: a mean over examples, prediction first and target second."""
     statistics: ClassVar[tuple[str, ...]] = ()
-    """Parameters measured on the training data before training, never trained."""
+    """Parameters that :meth:`measure` sets from the training data before training; never trained."""
     equation: ClassVar[str] = ""
     """What forward computes."""
     derivatives: ClassVar[Mapping[str, str]] = {}
@@ -111,6 +126,24 @@ class Op(Record, ABC):
     def buffers(self, *shapes: Any, **no: Any) -> dict[str, Buffer]:
         """Working memory, handed to the kernels by name."""
         return {}
+
+    @property
+    def scores(self) -> bool:
+        """Whether a loss reads scores, so that yes and no part at 0, and not probabilities that part at ½."""
+        return False
+
+    @property
+    def remedy(self) -> str:
+        """What to look at where this op is the first to give a value that is not finite."""
+        return ""
+
+    def measure(self, x: Array) -> dict[str, Array]:
+        """The ``statistics`` of the training data ``x``, by name."""
+        return {}
+
+    def unmeasured(self, *no: Any, **statistics: Any) -> bool:
+        """Whether these are the statistics before the first measurement."""
+        return True
 
     def domains(self, *shapes: Any, **no: Any) -> dict[str, Domain]:
         """Which values the operands may hold, by operand."""

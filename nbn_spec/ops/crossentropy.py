@@ -25,6 +25,12 @@ def logits() -> bool:
     return flag
 
 
+NO_PROBABILITIES = (
+    "its predictions must be probabilities, from 0 to 1: put a sigmoid or softmax before it, "
+    'or let it take scores with "from_logits": true'
+)
+
+
 def log_into(p: Array, out: Array) -> Calls:
     """log(p), held at ``LOG_FLOOR``."""
     yield do(np.log, p, out)
@@ -44,6 +50,8 @@ class BinaryCrossentropy(Loss):
 
     from_logits: bool = logits()
 
+    scores = property(lambda self: self.from_logits)
+    remedy = property(lambda self: "" if self.from_logits else NO_PROBABILITIES)
     equation = "y = −1/n · Σ (target · log p + (1 − target) · log(1 − p)); p = prediction, or σ(prediction)"
     derivatives = {
         "prediction": "(p − target) / (p · (1 − p) · n); from logits (p − target) / n",
@@ -122,6 +130,8 @@ class ClassLoss(Op, ABC):
 
     inputs = ("prediction", "target")
     is_loss = True
+    scores = property(lambda self: self.from_logits)
+    remedy = property(lambda self: "" if self.from_logits else NO_PROBABILITIES)
 
     def classes(self, prediction: Shape) -> int:
         """The number of classes; raises :class:`ShapeProblem`."""

@@ -108,12 +108,15 @@ class Standardize(Op):
         fixed(x, -1, "standardize")
         return x
 
-    @staticmethod
-    def measure(x: Array) -> dict[str, Array]:
-        """Mean and standard deviation (over n, not n − 1) of each column."""
+    def measure(self, x: Array) -> dict[str, Array]:
+        """Mean and standard deviation (over n, not n − 1) of each column; 1 instead of 0 for a constant one."""
         flat = np.asarray(x, dtype=np.float64).reshape(-1, x.shape[-1])
-        std = flat.std(axis=0)
-        return {"mean": flat.mean(axis=0), "std": np.where(std > 0, std, 1.0)}
+        varies = flat.max(axis=0) > flat.min(axis=0)  # the deviation of equal numbers is not exactly 0
+        mean = np.where(varies, flat.mean(axis=0), flat[0])
+        return {"mean": mean, "std": np.where(varies, flat.std(axis=0), 1.0)}
+
+    def unmeasured(self, *, mean: Array, std: Array) -> bool:
+        return not mean.any() and bool((std == 1).all())
 
     def forward(self, x: Array, mean: Array, std: Array, *, y: Array) -> Calls:
         yield do(np.subtract, x, mean, y)

@@ -167,6 +167,7 @@ class Huber(Distance):
 class Hinge(Loss):
     """Hinge loss for targets −1 and 1, averaged over all n elements; its derivative at the kink is taken as 0."""
 
+    scores = True
     equation = "y = 1/n · Σ max(0, 1 − target · prediction)"
     derivatives = {
         "prediction": "−target / n where target · prediction < 1, else 0",

@@ -131,7 +131,6 @@ class Concatenate(Op):
     axis: int = attr(-1, doc="The axis along which the operands are joined.")
 
     variadic = True
-    keeps = ("x",)
     equation = "y = [x0, x1, …]"
     derivatives = {"x": "1, for its own part"}
 
@@ -146,20 +145,19 @@ class Concatenate(Op):
             return first
         return (*first[:axis], sum(fixed(shape, axis, "concatenate") for shape in shapes), *first[axis + 1 :])
 
-    def parts(self, y: Array, xs: Sequence[Array]) -> list[Array]:
+    def parts(self, y: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
         """Views of ``y``, one for each operand."""
-        ends = list(accumulate(x.shape[self.axis] for x in xs))
+        ends = list(accumulate(shape[self.axis] for shape in shapes))
         return np.split(y, ends[:-1], axis=self.axis)
 
     def forward(self, *xs: Array, y: Array) -> Calls:
-        for x, part in zip(xs, self.parts(y, xs), strict=True):
+        for x, part in zip(xs, self.parts(y, [x.shape for x in xs]), strict=True):
             yield do(np.copyto, part, x)
 
-    def backward(self, dy: Array, **arrays: Array) -> Calls:
-        names = [name for name in arrays if name.startswith("x")]
-        for name, part in zip(names, self.parts(dy, [arrays[name] for name in names]), strict=True):
-            if "d" + name in arrays:
-                yield do(np.copyto, arrays["d" + name], part)
+    def backward(self, dy: Array, *, shapes: Sequence[tuple[int, ...]], **dxs: Array) -> Calls:
+        for i, part in enumerate(self.parts(dy, shapes)):
+            if f"dx{i}" in dxs:
+                yield do(np.copyto, dxs[f"dx{i}"], part)
 
 
 @dataclass(frozen=True)

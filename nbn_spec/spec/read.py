@@ -18,14 +18,22 @@ LARGEST = 64 * 2**20
 """Bytes; larger arrays belong into files of their own."""
 DEEPEST = 64
 """Levels of lists and objects."""
+ZIP = b"PK\3\4"
+"""How an archive begins."""
 DIGITS = 300
 """Longest number that is read as an int."""
-TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+TOKENS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
 
 
 def read_file(path: Path) -> dict[str, Any]:
     """The JSON object in a file; raises :class:`SpecError`."""
+    if (text := str(path).strip()).startswith("{") and text.endswith("}"):
+        message = "this looks like JSON text, not a path"
+        raise SpecError("NBN100", "", message, "json.loads it first: a dict is a spec too")
     try:
+        with open(path, "rb") as file:
+            if file.read(len(ZIP)) == ZIP:
+                raise SpecError("NBN101", str(path), "this is an archive, not a spec", "use nbn_spec.load")
         size = path.stat().st_size
         if size > LARGEST:
             message = f"has {size:,} bytes, more than {LARGEST:,}"
