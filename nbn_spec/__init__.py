@@ -19,53 +19,36 @@ from typing import TYPE_CHECKING, Any
 from nbn_spec import version
 
 if TYPE_CHECKING:
-    from nbn_spec import spec
-    from nbn_spec.compiler import compile
-    from nbn_spec.errors import ArchiveError, DataError, Diverged, GraphError, NbnError, SpecError, TrainingError
-    from nbn_spec.model import Model, load
-    from nbn_spec.train import History
+    from nbn_spec import spec as spec
+    from nbn_spec.compiler import compile as compile
+    from nbn_spec.errors import ArchiveError as ArchiveError
+    from nbn_spec.errors import DataError as DataError
+    from nbn_spec.errors import Diverged as Diverged
+    from nbn_spec.errors import GraphError as GraphError
+    from nbn_spec.errors import NbnError as NbnError
+    from nbn_spec.errors import Problem as Problem
+    from nbn_spec.errors import SpecError as SpecError
+    from nbn_spec.errors import TrainingError as TrainingError
+    from nbn_spec.model import Model as Model
+    from nbn_spec.model import Trace as Trace
+    from nbn_spec.model import load as load
+    from nbn_spec.train import History as History
+    from nbn_spec.train import Trainer as Trainer
 
 __version__ = version.VERSION
+ERRORS = "ArchiveError DataError Diverged GraphError NbnError Problem SpecError TrainingError"
+PUBLIC = {"compiler": "compile", "errors": ERRORS, "model": "Model Trace load", "train": "History Trainer"}
+"""Public names by module, imported when they are first used: ``load`` never imports pydantic."""
 
-PUBLIC = {
-    "ArchiveError": "errors",
-    "DataError": "errors",
-    "Diverged": "errors",
-    "GraphError": "errors",
-    "History": "train",
-    "Model": "model",
-    "NbnError": "errors",
-    "SpecError": "errors",
-    "TrainingError": "errors",
-    "compile": "compiler",
-    "load": "model",
-}
-"""Public names and their modules, imported when they are first used: ``load`` never imports pydantic."""
+if not TYPE_CHECKING:  # or else a type checker would believe that every name exists
+    HOMES = {"spec": "spec"} | {name: module for module, names in PUBLIC.items() for name in names.split()}
+    __all__ = list(HOMES)
 
+    def __getattr__(name: str) -> Any:
+        if name not in HOMES:
+            raise AttributeError(f"module 'nbn_spec' has no attribute {name!r}")
+        module = import_module(f"nbn_spec.{HOMES[name]}")
+        return module if name == "spec" else getattr(module, name)
 
-def __getattr__(name: str) -> Any:
-    if name in PUBLIC:
-        return getattr(import_module(f"nbn_spec.{PUBLIC[name]}"), name)
-    if name == "spec":
-        return import_module("nbn_spec.spec")
-    raise AttributeError(f"module 'nbn_spec' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
-
-
-__all__ = [
-    "ArchiveError",
-    "DataError",
-    "Diverged",
-    "GraphError",
-    "History",
-    "Model",
-    "NbnError",
-    "SpecError",
-    "TrainingError",
-    "compile",
-    "load",
-    "spec",
-]
+    def __dir__() -> list[str]:
+        return sorted([*__all__, "__version__"])

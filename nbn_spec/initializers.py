@@ -55,7 +55,7 @@ class Plain(Initializer):
 class Xavier(Initializer):
     """The tutorial's xavier: LeCun's variance, not Glorot's."""
 
-    equation = "N(0, 1) / √fan_in"
+    equation = "N(0, 1) · √(1 / fan_in)"
 
     def draw(self, shape: Lengths, draws: Draws) -> Array:
         return draws.standard_normal(shape) * sqrt(1.0 / fans(shape)[0])

@@ -35,8 +35,8 @@ class AttributeProblem(ValueError):
 def attr(default: Any = MISSING, *, doc: str, given_by: str = "", **bounds: float) -> Any:
     """A field of a record: its default, its meaning and its bounds (``ge``, ``gt``, ``le``, ``lt``).
 
-    ``given_by`` names what may give this attribute instead: a parameter, by the first length of its exact values, or
-    ``columns``, by those that the first input declares.
+    ``given_by`` names what may give this attribute instead: a parameter, by the first length of its exact values,
+    or ``columns``, by those that the first input declares.
     """
     return field(default=default, metadata={"doc": doc, "given_by": given_by, "bounds": bounds})
 

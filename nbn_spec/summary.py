@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Sequence
 from math import prod
 
+from nbn_spec.errors import printable
 from nbn_spec.graph import Graph, Node
 from nbn_spec.ops.base import Shape, show
 
@@ -15,8 +17,15 @@ MOST_NAMES = 20
 
 
 def layers(graph: Graph) -> int:
-    """How many layers the network has: nodes with parameters of their own; inputs and activations don't count."""
-    return sum(1 for node in graph.nodes if set(node.params) - set(node.op.statistics))
+    """How many layers the network has: nodes with trainable kinds of parameters on its longest path.
+
+    Inputs and activations don't count, as they have none.
+    """
+    depth: dict[str, int] = {}
+    for node in graph.nodes:
+        own = bool(set(node.params) - set(node.op.statistics))
+        depth[node.name] = own + max((depth.get(name, 0) for name in node.inputs), default=0)
+    return max(depth.values(), default=0)
 
 
 def count(graph: Graph, *, trainable: bool | None = None) -> int:
@@ -25,19 +34,26 @@ def count(graph: Graph, *, trainable: bool | None = None) -> int:
     return sum(prod(p.shape) for p in chosen)
 
 
+def counted(number: int, word: str) -> str:
+    """A number of things, in words."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def headline(graph: Graph) -> str:
     """The graph in one line: layers, parameters, dtype."""
     depth, frozen = layers(graph), count(graph, trainable=False)
     kind = f"{depth}-layer network, " if depth else ""
     fixed = f" ({frozen:,} of them frozen)" if frozen else ""
-    return f"{graph.name}: {kind}{count(graph):,} parameters{fixed}, {graph.dtype}"
+    return printable(f"{graph.name}: {kind}{counted(count(graph), 'parameter')}{fixed}, {graph.dtype}")
 
 
 def row(graph: Graph, number: int, node: Node, backward: dict[str, int]) -> tuple[str, ...]:
     """A node's line in the table."""
     owned = {name: graph.shape(parameter) for name, parameter in node.params.items()}
-    attributes = {k: v for k, v in node.op.to_json().items() if k not in ("units", "bias", *node.op.weights)}
-    words = ", ".join(f"{name}={value}" for name, value in attributes.items() if value is not None)
+    shown = [part.name for part in dataclasses.fields(node.op) if not shows_in_shapes(node, part)]
+    words = ", ".join(
+        f"{name}={value}" for name, value in node.op.to_json().items() if name in shown and value is not None
+    )
     return (
         str(number),
         node.name,
@@ -48,6 +64,11 @@ def row(graph: Graph, number: int, node: Node, backward: dict[str, int]) -> tupl
         str(sum(prod(int(dim) for dim in shape) for shape in owned.values()) or ""),
         str(backward.get(node.name, "")),
     )
+
+
+def shows_in_shapes(node: Node, attribute: dataclasses.Field[object]) -> bool:
+    """Whether an attribute only says what the shapes of the parameters say too."""
+    return attribute.name in node.op.weights or attribute.metadata["given_by"] in node.op.weights
 
 
 def leaf_lines(graph: Graph) -> list[str]:
@@ -64,18 +85,20 @@ def leaf_lines(graph: Graph) -> list[str]:
     ]
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned columns; those in ``RIGHT`` to the right; a rule under the header."""
+def table(rows: Sequence[Sequence[str]], right: Collection[int], rule: str = "") -> list[str]:
+    """Aligned columns, those whose numbers are in ``right`` to the right; under the header a rule of this sign."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
         aligned = (
-            cell.rjust(width) if i in RIGHT else cell.ljust(width)
+            cell.rjust(width) if i in right else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
         return "  ".join(aligned).rstrip()
 
-    return [line(rows[0]), "  ".join("─" * width for width in widths), *map(line, rows[1:])]
+    ruled = ["  ".join(rule * width for width in widths)] if rule else []
+    return [line(rows[0]), *ruled, *map(line, rows[1:])]
 
 
 def chain(names: Sequence[str]) -> str:
@@ -85,21 +108,28 @@ def chain(names: Sequence[str]) -> str:
     return f"{' → '.join(names[: MOST_NAMES - 2])} → … → {names[-1]}"
 
 
+def closing_lines(graph: Graph) -> list[str]:
+    """What stands below the table: the ends of the graph, its two orders, and what is not in them."""
+    lines = [
+        f"outputs:  {', '.join(graph.outputs)}",
+        f"loss:     {graph.loss or 'none'}",
+        f"forward:  {chain(graph.forward_order)}",
+        f"backward: {chain(graph.backward_order) or 'none: no loss, or nothing to train'}",
+    ]
+    dead = f"left out: {', '.join(graph.dead)} (neither an output nor the loss needs them)"
+    return [*lines, dead] if graph.dead else lines
+
+
 def summarize(graph: Graph) -> str:
     """The whole graph: leaves, nodes in forward order with their place in the backward order, totals."""
     backward = {name: i for i, name in enumerate(graph.backward_order, start=1)}
     rows = [row(graph, i, node, backward) for i, node in enumerate(graph.nodes, start=1)]
     lines = [
         headline(graph),
-        *leaf_lines(graph),
+        *map(printable, leaf_lines(graph)),
         "",
-        *table([HEADER, *rows]),
+        *table([HEADER, *rows], RIGHT, rule="─"),
         "",
-        f"outputs:  {', '.join(graph.outputs)}",
-        f"loss:     {graph.loss or 'none'}",
-        f"forward:  {chain(graph.forward_order)}",
-        f"backward: {chain(graph.backward_order) or 'none: no loss, or nothing to train'}",
+        *map(printable, closing_lines(graph)),
     ]
-    if graph.dead:
-        lines.append(f"left out: {', '.join(graph.dead)} (neither an output nor the loss needs them)")
     return "\n".join(lines)

@@ -1,49 +1,18 @@
-"""The command line as processes: output, files, exit codes, and what a hurried or hostile user would do."""
+"""The command line as processes: output, files, exit codes, what is said of good documents and of data."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import ENVIRONMENT, MODELS, ROOT, nbn, variant, written
 
 import nbn_spec
 from nbn_spec.version import VERSION
-
-ROOT = Path(__file__).parent.parent
-MODELS = ROOT / "models"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-
-
-def nbn(*words, cwd, code=0, module="nbn_spec", **more):
-    """Run a command; returns (standard output, standard error)."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", module, *map(str, words)],
-        cwd=cwd,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **more,
-    )
-    assert done.returncode == code, (done.returncode, done.stdout[-2000:], done.stderr[-2000:])
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
-
-
-def variant(tmp_path, model="xor", **changes):
-    """A shipped model with some of its keys changed, as a file."""
-    document = json.loads((MODELS / f"{model}.json").read_text())
-    path = tmp_path / "spec.json"
-    path.write_text(json.dumps({**document, **changes}))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -207,162 +176,99 @@ def test_divergence_is_exit_code_3_and_keeps_the_history(tmp_path):
     assert "step" in err
     assert 'node "' in err
     assert "learning rate" in err
-    rows = (tmp_path / "runs/xor/history.csv").read_text().splitlines()
+    assert "history.diverged.csv" in err
+    assert "earlier run" not in err
+    rows = (tmp_path / "runs/xor/history.diverged.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,loss")
-    assert not (tmp_path / "runs/xor/model.npz").exists()
+    assert [path.name for path in (tmp_path / "runs/xor").iterdir()] == ["history.diverged.csv"]
 
 
-def interrupt(folder, spec):
-    """Start a run, interrupt it once it trains, and return (exit code, output, errors)."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "nbn_spec", "run", str(spec)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while "epoch" not in process.stdout.readline():
-        assert process.poll() is None
-    for _ in range(3):
-        process.stdout.readline()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+def test_a_divergence_leaves_the_results_of_an_earlier_run_alone(tmp_path):
+    nbn("run", MODELS / "xor.json", "--epochs", 3, cwd=tmp_path)
+    folder = tmp_path / "runs/xor"
+    before = {name: (folder / name).read_bytes() for name in ("model.npz", "history.csv")}
+    document = json.loads((MODELS / "xor.json").read_text())
+    nodes = [{**node, "op": "identity"} if node["op"] == "sigmoid" else node for node in document["nodes"]]
+    train = {"epochs": 50, "optimizer": {"name": "sgd", "learning_rate": 10.0}}
+    _, err = nbn("run", variant(tmp_path, nodes=nodes, train=train), cwd=tmp_path, code=3)
+    assert "runs/xor/history.diverged.csv; model.npz there is that of an earlier run" in err
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    epochs = len((folder / "history.diverged.csv").read_text().splitlines()) - 1
+    assert f"the history of the {epochs} epochs before" in err
+    nbn("run", MODELS / "xor.json", "--epochs", 1, cwd=tmp_path)
+    assert not (folder / "history.diverged.csv").exists()
 
 
-def test_interrupt_saves_and_exits_with_130(tmp_path):
-    train = {"epochs": 10_000_000, "optimizer": {"name": "sgd", "learning_rate": 1.0}, "log_every": 100}
-    code, _, err = interrupt(tmp_path, variant(tmp_path, train=train))
-    assert code == 130
-    assert "saved" in err
-    model = nbn_spec.load(tmp_path / "runs/xor/model.npz")
-    rows = (tmp_path / "runs/xor/history.csv").read_text().splitlines()
-    assert len(rows) > 300
-    assert model.evaluate(model.data())["loss"] <= float(rows[1].split(",")[1])
+def test_a_divergence_in_the_first_epoch_leaves_no_history(tmp_path):
+    document = json.loads((MODELS / "xor.json").read_text())
+    document["data"]["values"]["x"] = [[1e200, 1e200]] * 4
+    nodes = [{**node, "op": "identity"} if node["op"] == "sigmoid" else node for node in document["nodes"]]
+    _, err = nbn("run", variant(tmp_path, nodes=nodes, data=document["data"]), cwd=tmp_path, code=3)
+    assert "history" not in err
+    assert list((tmp_path / "runs/xor").iterdir()) == []
 
 
-HOSTILE = [
-    (["run", "nowhere.json"], "nowhere.json"),
-    (["run", "."], "."),
-    (["run", "empty.json"], "is not JSON"),
-    (["run", "binary.json"], "UTF-8"),
-    (["run", "xor.json", "--epochs", "-1"], "epochs"),
-    (["run", "xor.json", "--seed", "-5"], "seed"),
-    (["run", "xor.json", "--out", "xor.json"], "cannot be written"),
-    (["run", "xor.json", "--out", "/proc/nowhere"], "cannot be written"),
-    (["frobnicate"], "frobnicate"),
-    (["run"], "SPEC"),
-    (["graph", "nowhere.json"], "nowhere.json"),
-    (["predict", "nowhere.npz", "--json", "[[0, 1]]"], "nowhere.npz"),
-    (["predict", "xor.json", "--json", "[[0, 1]]"], "archive"),
-    (["predict", "xor.npz", "--json", "[[0, 1"], "is not JSON"),
-    (["predict", "xor.npz", "--json", "[0, 1]"], "[[…]]"),
-    (["predict", "xor.npz", "--json", "[[0, 1, 2]]"], "[N, 2]"),
-    (["predict", "xor.npz", "--json", '[["a", 1]]'], "numbers"),
-    (["predict", "xor.npz", "--json", "[[NaN, 1]]"], "NaN"),
-    (["predict", "xor.npz", "--json", '{"z": [[0, 1]]}'], "z"),
-    (["predict", "xor.npz", "--json", "[]"], "x"),
-    (["predict", "xor.npz", "--json", "7"], "x"),
-    (["predict", "xor.npz", "--data", "nowhere.csv"], "nowhere.csv"),
-    (["predict", "xor.npz", "--data", "empty.csv"], "is empty"),
-    (["predict", "xor.npz", "--data", "words.csv"], "words.csv"),
-    (["predict", "xor.npz", "--data", "data.xls"], ".csv"),
-    (["predict", "xor.npz", "--data", "binary.npz"], "binary.npz"),
-    (["predict", "xor.npz", "--json", "[[0, 1]]", "--data", "words.csv"], "exclude"),
-    (["predict", "xor.npz", "--json", "[[0, 1]]", "--out", "out.xls"], ".csv"),
-    (["predict", "xor.npz", "--json", "[[0, 1]]", "--out", "no/such/folder.csv"], "cannot be written"),
-    (["schema", "everything"], "everything"),
-]
+# Archives where a document is expected
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile")
-    (folder / "empty.json").write_text("")
-    (folder / "empty.csv").write_text("")
-    (folder / "words.csv").write_text("x1,x2\n0,one\n")
-    (folder / "data.xls").write_text("x")
-    (folder / "binary.json").write_bytes(bytes(range(128, 256)))
-    (folder / "binary.npz").write_bytes(bytes(range(128, 256)))
-    (folder / "xor.json").write_text((MODELS / "xor.json").read_text())
-    nbn_spec.compile(MODELS / "xor.json").save(folder / "xor.npz")
-    return folder
+def test_graph_and_validate_take_archives(trained):
+    archive = trained / "runs/xor/model.npz"
+    assert nbn("graph", archive, cwd=trained)[0] == nbn("graph", MODELS / "xor.json", cwd=trained)[0]
+    out, _ = nbn("validate", archive, cwd=trained)
+    assert out == f"{archive}: a valid archive; 5 nodes; xor: 2-layer network, 13 parameters, float64\n"
+    _, err = nbn("run", archive, cwd=trained, code=2)
+    assert "is an archive, not a spec" in err
+    assert "predict and evaluate" in err
 
 
-@pytest.mark.parametrize(
-    ("words", "said"), HOSTILE, ids=lambda item: " ".join(item)[:50] if isinstance(item, list) else ""
-)
-def test_bad_input_is_exit_code_2_and_says_what(hostile, words, said):
-    _, err = nbn(*words, cwd=hostile, code=2)
+# What validate finds
+
+
+def changed(**changes):
+    """A document that trains on a csv file, with some of its keys changed."""
+    document = {
+        "name": "line",
+        "inputs": {"x": {"shape": ["N", 1], "columns": ["a"]}, "y": {"shape": ["N", 1], "columns": ["b"]}},
+        "nodes": [{"name": "y_hat", "op": "linear", "inputs": "x", "units": 1}],
+        "outputs": ["y_hat"],
+        "loss": {"op": "mean_squared_error", "inputs": ["y_hat", "y"]},
+        "data": {"csv": "data.csv", "columns": {}},
+        "train": {"epochs": 1},
+        **changes,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+VALUES = {"values": {"x": [[1]], "y": [[1], [2]]}}
+AMISS = {
+    "an initializer that cannot fill": (
+        {"nodes": [{"name": "y_hat", "op": "linear", "inputs": "x", "units": 1, "bias": "orthogonal"}]},
+        "spec.json#/nodes/0/bias",
+    ),
+    "a file that is not there": ({"data": {"csv": "nowhere.csv"}}, "spec.json: nowhere.csv: there is no such"),
+    "a column that is not there": ({"data": {"csv": "data.csv", "columns": {"y": "c"}}}, 'column "c" stands not'),
+    "values of another shape": ({"data": {"values": {"x": [[1, 2]], "y": [[1]]}}}, "data.values.x: has shape"),
+    "different numbers of examples": ({"data": VALUES}, "spec.json: y: N is 2 here"),
+    "a training without a loss": ({"loss": None}, "no loss to minimize"),
+    "a fraction that leaves nothing": ({"train": {"validation": {"fraction": 0.1}}}, "leaves one part empty"),
+}
+
+
+@pytest.mark.parametrize("case", AMISS)
+def test_validate_finds_what_run_would_find(tmp_path, case):
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n2,4\n")
+    nbn("validate", written(tmp_path, changed()), cwd=tmp_path)
+    changes, said = AMISS[case]
+    written(tmp_path, changed(**changes))
+    _, err = nbn("validate", "spec.json", cwd=tmp_path, code=2)
     assert said in err
+    nbn("run", "spec.json", cwd=tmp_path, code=2)
 
 
-def test_control_characters_are_escaped(tmp_path):
-    spec = variant(tmp_path, outputs=["\33[31mred"])
+def test_validate_lets_data_lie_outside(tmp_path):
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n2,4\n")
+    (tmp_path / "inner").mkdir()
+    spec = written(tmp_path / "inner", changed(data={"csv": "../data.csv", "columns": {}}))
+    nbn("validate", spec, "--allow-outside", cwd=tmp_path)
     _, err = nbn("validate", spec, cwd=tmp_path, code=2)
-    assert "\33" not in err
-
-
-def test_a_closed_pipe_is_no_error(tmp_path):
-    command = f"{sys.executable} -m nbn_spec reference | head -1"
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.stdout == "# Reference\n"
-    assert done.stderr == ""
-
-
-def test_a_bug_of_ours_is_exit_code_1(tmp_path):
-    code = (
-        "import nbn_spec.spec.schema as module\nmodule.schema = lambda which: 1 / 0\n"
-        "import sys\nsys.argv = ['nbn-spec', 'schema']\nfrom nbn_spec.cli import main\nmain()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "bug of nbn_spec" in done.stderr
-
-
-def test_a_full_disk_leaves_the_old_archive(tmp_path):
-    """The file size limit stands in for a full disk."""
-    nbn("run", MODELS / "xor.json", "--epochs", 1, "-q", "--out", "here", cwd=tmp_path)
-    before = (tmp_path / "here/model.npz").read_bytes()
-    words = f"{sys.executable} -m nbn_spec run {MODELS / 'xor.json'} --epochs 2 -q --out here"
-    done = subprocess.run(
-        ["bash", "-c", f"ulimit -f 4; exec {words}"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
-    )
-    assert done.returncode == 2, (done.returncode, done.stderr)
-    assert "cannot be written" in done.stderr
-    assert (tmp_path / "here/model.npz").read_bytes() == before
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["history.csv", "model.npz"]
-
-
-def test_progress_bar_on_a_terminal(tmp_path):
-    pty = pytest.importorskip("pty")
-    train = {"epochs": 200_000, "optimizer": {"name": "sgd", "learning_rate": 1.0}, "log_every": 50_000}
-    spec = variant(tmp_path, train=train)
-    master, slave = pty.openpty()
-    environment = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nbn_spec", "run", str(spec)],
-        cwd=tmp_path,
-        env=environment,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    seen = b""
-    while True:
-        try:
-            part = os.read(master, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        seen += part
-    assert process.wait(timeout=60) == 0
-    text = seen.decode()
-    assert "cost" in text
-    assert "examples/s" in text
-    assert "epoch 150000" in text.replace("\x1b[2K", "")
+    assert "--allow-outside" in err

@@ -117,6 +117,18 @@ def test_mutated_documents(document: Any) -> None:
 
 @FUZZ
 @given(mutants(DOCUMENTS))
+def test_canonical_documents_are_specs_and_their_own_canonical_form(document: Any) -> None:
+    found: list[nbn_spec.Model] = []
+    refusal(lambda: found.append(nbn_spec.compile(document)))
+    for model in found:
+        if not any("/" in node["name"] for node in model.spec["nodes"]):  # no author may write such a name
+            again = nbn_spec.compile(json.loads(json.dumps(model.spec)))
+            assert again.spec == json.loads(json.dumps(model.spec))
+            assert again.graph == model.graph
+
+
+@FUZZ
+@given(mutants(DOCUMENTS))
 def test_mutated_files(document: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"

@@ -13,7 +13,7 @@ import pytest
 from documents import GOOD, complaint, drop, good, node, places, put
 
 import nbn_spec
-from nbn_spec.errors import GraphError, TrainingError
+from nbn_spec.errors import DataError, GraphError, TrainingError
 from nbn_spec.graph import Constant, CycleProblem, sort, verify
 
 NEW = "#/nodes/4"
@@ -91,8 +91,6 @@ SHAPES = {
     "inline loss is no scalar": (put("/loss", {"op": "relu"}), "NBN204", "#/loss", "shape [N, 1]"),
 }
 ATTRIBUTES = {
-    "missing units": (drop("/nodes/0/units"), "NBN110", "#/nodes/0/units", 'or exact values of "weight"'),
-    "missing units of dense": (node(op="dense"), "NBN110", NEW + "/units", 'needs "units"'),
     "missing columns": (
         node(op="feature_cross", inputs="y", terms=["x1"]),
         "NBN110",
@@ -156,6 +154,105 @@ def test_what_is_no_graph(tmp_path: Path, change: Any, code: str, place: str, wo
     assert type(error) is GraphError
     assert [(p.code, p.where) for p in error.problems] == [(code, f"{path}{place}")]
     assert words in str(error)
+
+
+OPS_OF_OTHERS = {
+    "loss by its op": (
+        put("/loss", "mean_squared_error"),
+        "NBN201",
+        "#/loss",
+        'write {"op": "mean_squared_error", "inputs": ["y_hat", "y"]}',
+    ),
+    "loss by another's word": (
+        put("/loss", "mse"),
+        "NBN201",
+        "#/loss",
+        'write {"op": "mean_squared_error", "inputs"',
+    ),
+    "unknown initializer of a leaf, elsewhere known": (
+        put("/parameters", {"p": {"shape": [2], "init": "xavier_uniform"}}),
+        "NBN114",
+        "#/parameters/p/init",
+        'did you mean "glorot_uniform"?',
+    ),
+    "target that is no column": (
+        put("/inputs/y/shape", ["N"]),
+        "NBN203",
+        "#/loss",
+        'help: declare "y" as {"shape": ["N", 1]}',
+    ),
+    "class numbers as a column": (
+        put("/loss/op", "sparse_categorical_crossentropy"),
+        "NBN203",
+        "#/loss",
+        'declare "y" as {"shape": ["N"], "dtype": "int64"}',
+    ),
+    "class numbers as real numbers": (
+        lambda document: document.update(
+            inputs={"x": {"shape": ["N", 2]}, "y": {"shape": ["N"]}},
+            loss={"op": "sparse_categorical_crossentropy", "inputs": ["a1", "y"]},
+        ),
+        "NBN203",
+        "#/loss",
+        'declare "y" as {"shape": ["N"], "dtype": "int64"}',
+    ),
+    "standardize of no input": (
+        node(op="standardize", inputs="a1"),
+        "NBN205",
+        NEW + "/inputs",
+        'reads an input, but "a1" is none',
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "code", "place", "words"), OPS_OF_OTHERS.values(), ids=OPS_OF_OTHERS.keys())
+def test_hints_for_what_was_meant(tmp_path: Path, change: Any, code: str, place: str, words: str) -> None:
+    test_what_is_no_graph(tmp_path, change, code, place, words)
+
+
+def test_a_spec_that_forgot_its_inputs(tmp_path: Path) -> None:
+    error = complaint(tmp_path / "m.json", json.dumps(good(drop("/inputs"))).encode())
+    assert {problem.where.partition("#")[2] for problem in error.problems} == {
+        "/nodes/0/inputs",
+        "/loss/inputs",
+        "/data/values/x",
+        "/data/values/y",
+    }
+    assert '"x" is no input: the spec declares no "inputs"' in str(error)
+    assert str(error).count('declares no "inputs"') == 4
+
+
+def test_a_first_node_without_inputs_to_read() -> None:
+    with pytest.raises(GraphError, match=r'got 0\n  help: the spec declares no "inputs"'):
+        nbn_spec.compile({"name": "none", "nodes": [{"op": "relu"}], "outputs": ["relu_1"]})
+
+
+def test_data_that_leaves_out_what_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    for data, key in (({"values": {"x": [[0, 1]]}}, "values"), ({"npy": {"x": "x.npy"}}, "npy")):
+        error = complaint(path, json.dumps(good(put("/data", data))).encode())
+        assert type(error) is DataError
+        assert [(p.code, p.where) for p in error.problems] == [("NBN306", f"{path}#/data/{key}")]
+        assert 'says nothing of "y"' in str(error)
+    nbn_spec.compile(good(drop("/data/values/y"), drop("/loss"), drop("/train")))
+
+
+def test_training_without_a_loss(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    error = complaint(path, json.dumps(good(drop("/loss"))).encode())
+    assert type(error) is TrainingError
+    assert [(p.code, p.where) for p in error.problems] == [("NBN400", f"{path}#/train")]
+
+
+def test_every_metric_that_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    metrics = ["accuracy", "binary_accuracy", {"name": "binary_accuracy", "output": "none"}]
+    error = complaint(path, json.dumps(good(put("/train/metrics", metrics))).encode())
+    assert type(error) is TrainingError
+    assert [p.where for p in error.problems] == [f"{path}#/train/metrics/0", f"{path}#/train/metrics/2"]
+    error = complaint(path, json.dumps(good(put("/train/metrics", ["binary_accuracy"] * 2))).encode())
+    assert [p.where for p in error.problems] == [f"{path}#/train/metrics"]
+    assert "measured twice" in str(error)
 
 
 def test_a_metric_that_has_nothing_to_compare(tmp_path: Path) -> None:

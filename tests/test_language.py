@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from documents import GOOD, Document, drop, good, places, put
+from pydantic import ValidationError
 
 import nbn_spec
 from nbn_spec import spec
+from nbn_spec.compiler import graph_of
 from nbn_spec.errors import GraphError, NbnError, SpecError
+from nbn_spec.spec import schema
 
 
 def test_nodes_in_any_order_mean_the_same() -> None:
@@ -74,6 +79,72 @@ def test_doc_may_stand_in_every_object() -> None:
     assert model.graph == plain.graph
     np.testing.assert_array_equal(model.flat, plain.flat)
     assert model.training == plain.training
+
+
+def test_doc_is_a_name_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("kind,truth\ndoc,1\nno,0\n")
+    document: Document = {
+        "name": "doc",
+        "doc": "what this is for",
+        "inputs": {"doc": {"shape": ["N", 1], "doc": "an input"}, "y": {"shape": ["N", 1]}},
+        "parameters": {"p": {"value": 1}},
+        "constants": {"c": 1},
+        "nodes": [{"op": "linear", "name": "out", "units": 1, "inputs": "doc", "doc": "a node"}],
+        "outputs": ["out"],
+        "loss": {"op": "squared_error", "inputs": ["out", "y"]},
+        "data": {
+            "csv": "a.csv",
+            "columns": {"doc": {"column": "kind", "map": {"doc": 1, "no": 2}, "doc": "words"}, "y": "truth"},
+        },
+    }
+    (tmp_path / "m.json").write_text(json.dumps(document))
+    model = nbn_spec.compile(tmp_path / "m.json")
+    np.testing.assert_array_equal(model.data()["doc"], [[1], [2]])
+    assert model.spec["data"]["columns"]["doc"] == {
+        "column": "kind",
+        "map": {"doc": 1, "no": 2},
+        "scale": 1.0,
+        "standardize": False,
+    }
+    assert model.spec["nodes"][0]["doc"] == "a node"
+    values = {"values": {"doc": [[3], [4]], "y": [[0], [1]]}}
+    np.testing.assert_array_equal(nbn_spec.compile({**document, "data": values}).data()["doc"], [[3], [4]])
+
+
+def test_names_of_expanded_nodes_may_be_read() -> None:
+    document = good(
+        put(
+            "/nodes",
+            [
+                {"op": "dense", "name": "h", "units": 1, "activation": "tanh"},
+                {"op": "square", "name": "y_hat", "inputs": "h/linear"},
+                {"op": "mean", "name": "cost", "inputs": ["h/linear"]},
+            ],
+        ),
+        put("/outputs", ["h/linear", "y_hat"]),
+        put("/loss/inputs", ["h/linear", "y"]),
+        put("/train/metrics", [{"name": "binary_accuracy", "output": "h/linear"}]),
+    )
+    model = nbn_spec.compile(document)
+    assert model.graph.outputs == ("h/linear", "y_hat")
+    assert model.graph.by_name["y_hat"].inputs == ("h/linear",)
+    assert model.evaluate().keys() == {"loss", "binary_accuracy"}
+    schema.check(document)
+    spread = good(put("/nodes", [{"op": "dense", "name": "h", "units": 1, "activation": "tanh"}]))
+    spread |= {"loss": "h/linear", "outputs": ["h"]}
+    with pytest.raises(GraphError, match=r'"h/linear" has shape \[N, 1\], but must be a scalar'):
+        nbn_spec.compile(spread)
+    with pytest.raises(SpecError, match="and / in the names of what was expanded"):
+        nbn_spec.compile(good(put("/outputs", ["h//linear"])))
+
+
+def test_an_op_s_own_initializer_can_be_frozen() -> None:
+    written = good(put("/nodes/0", {"op": "linear", "name": "z1", "units": 3, "weight": {"trainable": False}}))
+    model, plain = nbn_spec.compile(written), nbn_spec.compile(good(drop("/nodes/0/weight")))
+    assert not model.graph.leaves["z1/weight"].trainable
+    assert model.graph.leaves["z1/weight"].init == plain.graph.leaves["z1/weight"].init
+    np.testing.assert_array_equal(model.parameters["z1/weight"], plain.parameters["z1/weight"])
+    assert nbn_spec.compile(model.spec).graph == model.graph
 
 
 def test_optimizer_and_metric_as_bare_names() -> None:
@@ -165,8 +236,31 @@ def test_feature_crosses() -> None:
 def test_seed_of_the_call() -> None:
     first, second = nbn_spec.compile(good(put("/seed", 7))), nbn_spec.compile(GOOD, seed=7)
     np.testing.assert_array_equal(first.flat, second.flat)
-    with pytest.raises(SpecError, match="whole number from 0"):
-        nbn_spec.compile(GOOD, seed=-1)
+    np.testing.assert_array_equal(first.flat, nbn_spec.compile(GOOD, seed=np.int64(7)).flat)
+    assert json.dumps(nbn_spec.compile(GOOD, seed=np.int64(7)).spec["seed"])
+    for wrong in (-1, True, 2**32, 10**5000, 1.0, "3"):
+        with pytest.raises(SpecError, match="whole number from 0"):
+            nbn_spec.compile(GOOD, seed=wrong)  # type: ignore[arg-type]
+
+
+def test_tuples_are_lists_and_sets_are_not() -> None:
+    document = good(
+        put("/inputs/x/shape", ("N", 2)),
+        put("/outputs", ("y_hat",)),
+        put("/nodes/0/inputs", ("x",)),
+        put("/train/metrics", ("binary_accuracy",)),
+    )
+    document["nodes"] = tuple(document["nodes"])
+    assert nbn_spec.compile(document).graph == nbn_spec.compile(GOOD).graph
+    assert spec.Input(shape=("N", 2)) == spec.Input(shape=["N", 2])
+    with pytest.raises(SpecError, match="a list"):
+        nbn_spec.compile(good(put("/outputs", {"y_hat"})))
+
+
+def test_the_graph_of_a_spec_without_its_numbers() -> None:
+    graph, canonical = graph_of(GOOD)
+    assert graph == nbn_spec.compile(GOOD).graph
+    assert canonical.to_json() == nbn_spec.compile(GOOD).spec
 
 
 def test_specs_built_in_python_are_the_documents_written_by_hand() -> None:
@@ -186,16 +280,39 @@ def test_specs_built_in_python_are_the_documents_written_by_hand() -> None:
         train=spec.Train(epochs=2, optimizer=spec.Sgd(learning_rate=1.0), metrics=["binary_accuracy"]),
     )
     assert built.to_json() == GOOD
+    for text in (built.model_dump_json(), built.model_dump_json(exclude_defaults=True)):
+        assert nbn_spec.compile(json.loads(text)).spec == nbn_spec.compile(GOOD).spec
     assert nbn_spec.compile(built).graph == nbn_spec.compile(GOOD).graph
     with pytest.raises(GraphError) as caught:
         nbn_spec.compile(built.model_copy(update={"outputs": ["yhat"]}))
     assert places(caught.value) == [("NBN201", "/outputs/0")]
 
 
+def test_words_and_keys_survive_every_way_to_write_a_spec() -> None:
+    built = spec.ModelSpec(
+        **{"$schema": "s.json"},  # type: ignore[arg-type]
+        name="part",
+        nodes=[spec.Linear(units=1, weight=spec.ConstantInit(constant=0.0))],
+        outputs=["linear_1"],
+        train=spec.Train(optimizer=spec.Adam(), metrics=[spec.Accuracy()]),
+    )
+    brief = json.loads(built.model_dump_json(exclude_defaults=True))
+    assert brief == {
+        "$schema": "s.json",
+        "name": "part",
+        "nodes": [{"op": "linear", "units": 1, "weight": {"init": "constant", "constant": 0.0}}],
+        "outputs": ["linear_1"],
+        "train": {"optimizer": {"name": "adam"}, "metrics": [{"name": "accuracy"}]},
+    }
+    assert brief == built.to_json()
+    with pytest.raises(ValidationError):
+        spec.ModelSpec(schema_="s.json", name="part", nodes=[spec.Relu()], outputs=["r"])  # type: ignore[call-arg]
+
+
 def test_the_canonical_spec_is_a_spec_and_its_own_canonical_form() -> None:
     canonical = nbn_spec.compile(good(put("/nodes/0", {"op": "linear", "units": 3, "bias": False}))).spec
-    again = nbn_spec.compile({key: value for key, value in canonical.items() if value is not None}).spec
-    assert again == canonical
+    assert nbn_spec.compile(canonical).spec == canonical
+    schema.check(canonical)
 
 
 def chain(count: int) -> Document:

@@ -15,6 +15,7 @@ import pytest
 
 import nbn_spec
 from nbn_spec.cli import app
+from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.spec import ModelSpec
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +110,18 @@ def test_python_blocks_run_in_order(place, monkeypatch, capsys):
     assert "2-layer network" in capsys.readouterr().out
     assert names["trace"].gradients["a1"].shape == (1, 3)
     assert names["model"].predict([[0, 1]]) > 0.5
+    shown = re.search(r'^line.to_json\(\)\["nodes"\]  # (.*)$', README, re.MULTILINE)
+    assert json.loads(shown[1]) == names["line"].to_json()["nodes"]
+
+
+def test_exit_codes_are_those_that_the_program_names():
+    told = re.findall(r"^\| (\d+) \| ", README.split("exit code")[1].split("## ")[0], re.MULTILINE)
+    assert told == re.findall(r"\b\d+\b", nbn_spec.cli.__doc__)
+
+
+def test_the_guide_says_what_the_reference_computes():
+    assert f"`xavier` ({INITIALIZERS['xavier'].equation})" in LANGUAGE
+    assert f"({INITIALIZERS['he'].equation})" in LANGUAGE.replace("\n ", "")
 
 
 def test_the_document_shown_is_the_document_that_ships():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from documents import complaint, drop, good, places, put
+from documents import complaint, drop, good, node, places, put
 
 import nbn_spec
 from nbn_spec.errors import DataError, NbnError, SpecError
@@ -146,6 +146,9 @@ MISSPELT = {
         '"array" is missing',
     ),
     "missing file": (put("/data", {"npy": {"x": {}}}), "NBN110", "#/data/npy/x/file", '"file" is missing'),
+    "missing units": (drop("/nodes/0/units"), "NBN110", "#/nodes/0/units", 'or exact values of "weight"'),
+    "missing units of dense": (node(op="dense"), "NBN110", "#/nodes/4/units", '"units" is missing'),
+    "the Python name of $schema": (put("/schema_", "a"), "NBN111", "#/schema_", 'unknown key "schema_"'),
     "newer version": (put("/version", 2), "NBN115", "#/version", "knows up to 1"),
     "no version": (put("/version", 0), "NBN115", "#/version", "there is no version 0"),
 }
@@ -271,7 +274,40 @@ OUT_OF_BOUNDS = {
         "a target keeps its units",
     ),
 }
-SPECS = {**MISSPELT, **ILL_TYPED, **OUT_OF_BOUNDS}
+NULLS = {
+    pointer: (put(pointer, None), "NBN112", "#" + pointer, "got null")
+    for pointer in (
+        *("/doc", "/$schema", "/loss", "/data", "/train", "/inputs/x/columns", "/inputs/x/dtype", "/nodes/0/doc"),
+        *("/nodes/0/name", "/nodes/0/inputs", "/nodes/0/units", "/nodes/0/weight", "/nodes/0/bias", "/train/doc"),
+    )
+}
+TARGETS = {
+    "standardized beneath a target": (
+        lambda document: document.update(
+            nodes=[*document["nodes"], {"op": "multiply", "name": "twice", "inputs": ["y", "s"]}],
+            loss={"op": "squared_error", "inputs": ["y_hat", "twice"]},
+            data={"csv": "a.csv", "columns": {"y": {"column": "y", "standardize": True}}},
+        ),
+        "NBN113",
+        "#/data/columns/y/standardize",
+        "a target keeps its units",
+    ),
+    "standardized target of a loss that is a part": (
+        lambda document: document.update(
+            nodes=[
+                *document["nodes"],
+                {"op": "squared_error", "name": "part", "inputs": ["y_hat", "y"]},
+                {"op": "square", "name": "cost"},
+            ],
+            loss="cost",
+            data={"csv": "a.csv", "columns": {"y": {"column": "y", "standardize": True}}},
+        ),
+        "NBN113",
+        "#/data/columns/y/standardize",
+        "a target keeps its units",
+    ),
+}
+SPECS = {**NULLS, **TARGETS, **MISSPELT, **ILL_TYPED, **OUT_OF_BOUNDS}
 
 
 @pytest.mark.parametrize(("change", "code", "place", "words"), SPECS.values(), ids=SPECS.keys())
@@ -283,8 +319,20 @@ def test_what_is_no_spec(tmp_path: Path, change: Any, code: str, place: str, wor
     assert words in str(error)
 
 
+def test_json_text_instead_of_a_path() -> None:
+    for text in (json.dumps(good()), json.dumps(good(), indent=2) + "\n", "{" + "x" * 5000 + "}"):
+        with pytest.raises(SpecError, match=r"looks like JSON text, not a path\n  help: json.loads it first"):
+            nbn_spec.compile(text)
+
+
+def test_an_archive_instead_of_a_spec(tmp_path: Path) -> None:
+    nbn_spec.compile(good()).save(tmp_path / "model.npz")
+    with pytest.raises(SpecError, match=r"this is an archive, not a spec\n  help: use nbn_spec.load"):
+        nbn_spec.compile(tmp_path / "model.npz")
+
+
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "said"),
     [
         ("none.json", "there is no such file"),
         ("\0.json", "no path"),
@@ -292,9 +340,9 @@ def test_what_is_no_spec(tmp_path: Path, change: Any, code: str, place: str, wor
         (3, "expected a path"),
     ],
 )
-def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Any, words: str) -> None:
+def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Any, said: str) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SpecError, match=words) as caught:
+    with pytest.raises(SpecError, match=said) as caught:
         nbn_spec.compile(source)
     assert caught.value.problems[0].code == ("NBN112" if source == 3 else "NBN100")
 

@@ -1,6 +1,6 @@
 """The command line: parses arguments, calls the library, prints, and maps errors to exit codes.
 
-0 done, 1 a bug of this program, 2 the user's input, 3 training diverged, 130 interrupted.
+0 done, 1 a bug of this program, 2 the user's input, 3 training diverged, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from nbn_spec.cli import streams
 from nbn_spec.cli.guard import guarded
 from nbn_spec.version import VERSION
 
@@ -21,13 +22,54 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The model's JSON document.", show_default=False)]
-Archive = Annotated[
-    Path, typer.Argument(metavar="ARCHIVE", help="An .npz that run has saved.", show_default=False)
+MOST_EPOCHS, MOST_SEED = 10**9, 2**32 - 1
+
+
+def path(text: str) -> Path:
+    """A path; an empty one, which pathlib would take for the current folder, is refused."""
+    if not text:
+        raise typer.BadParameter("it is empty")
+    return Path(text)
+
+
+Spec = Annotated[
+    Path, typer.Argument(metavar="SPEC", parser=path, help="The model's JSON document.", show_default=False)
 ]
-Seed = Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)]
+SpecOrArchive = Annotated[
+    Path,
+    typer.Argument(metavar="SPEC", parser=path, help="A JSON document, or an archive.", show_default=False),
+]
+SpecsOrArchives = Annotated[
+    list[Path],
+    typer.Argument(metavar="SPEC", parser=path, help="JSON documents, or archives.", show_default=False),
+]
+Archive = Annotated[
+    Path,
+    typer.Argument(metavar="ARCHIVE", parser=path, help="An .npz that run has saved.", show_default=False),
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=0, max=MOST_EPOCHS, help="Instead of the spec's.", show_default=False)
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=MOST_SEED, help="Instead of the spec's seed.", show_default=False)
+]
+Folder = Annotated[
+    Path | None, typer.Option(metavar="DIR", parser=path, help="Folder for results.", show_default="runs/NAME")
+]
 Outside = Annotated[bool, typer.Option("--allow-outside", help="Let data files lie outside the spec's folder.")]
-DataFile = Annotated[Path | None, typer.Option("--data", help="A csv, npz, npy or json file.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+DataFile = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FILE", parser=path, help="A csv, npz, npy or json file.", show_default=False),
+]
+Json = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help='The data itself: [[0, 1]] or [{"x1": 0, "x2": 1}].', show_default=False),
+]
+Result = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", parser=path, help="A csv, json, npy or npz file to write.", show_default=False),
+]
 
 
 def version(wanted: bool) -> None:
@@ -50,10 +92,10 @@ def options(
 @guarded
 def run(
     spec: Spec,
-    out: Annotated[Path | None, typer.Option(help="Folder for results.", show_default="runs/NAME")] = None,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Instead of the spec's.", show_default=False)] = None,
+    out: Folder = None,
+    epochs: Epochs = None,
     seed: Seed = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     allow_outside: Outside = False,
 ) -> int:
     """Train a model, evaluate it, and save it."""
@@ -64,19 +106,16 @@ def run(
 
 @app.command()
 @guarded
-def validate(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="JSON documents.", show_default=False)],
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-) -> int:
-    """Check documents without computing anything."""
-    from nbn_spec.cli.show import validate_specs
+def validate(specs: SpecsOrArchives, quiet: Quiet = False, allow_outside: Outside = False) -> int:
+    """Check documents, their data and whether training could start, without training."""
+    from nbn_spec.cli.show import validate_files
 
-    return validate_specs(specs, quiet)
+    return validate_files(specs, quiet, allow_outside)
 
 
 @app.command()
 @guarded
-def graph(spec: Spec) -> int:
+def graph(spec: SpecOrArchive) -> int:
     """Show the compiled graph: nodes in forward order, shapes, parameters, backward order."""
     from nbn_spec.cli.show import show_graph
 
@@ -85,14 +124,7 @@ def graph(spec: Spec) -> int:
 
 @app.command()
 @guarded
-def predict(
-    archive: Archive,
-    data: DataFile = None,
-    json: Annotated[str | None, typer.Option(help="The data itself: [[0, 1]].", show_default=False)] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="A csv, json, npy or npz file to write.", show_default=False)
-    ] = None,
-) -> int:
+def predict(archive: Archive, data: DataFile = None, json: Json = None, out: Result = None) -> int:
     """Compute a saved model's outputs."""
     from nbn_spec.cli.predict import predict_archive
 
@@ -132,4 +164,8 @@ def reference() -> int:
 
 def main() -> None:
     """The console script."""
-    app()
+    streams.open_outlets()
+    try:
+        app()
+    except SystemExit as end:
+        raise SystemExit(streams.closing_code(end.code)) from None

@@ -30,19 +30,13 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
 def code_of(command: Callable[[], int]) -> int:
     """Run a command and return its exit code, with a message where it fails."""
     try:
-        code = command()
-        sys.stdout.flush()
-        return code
+        return command()
     except NbnError as error:
         complain(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has left; the interpreter must not complain of it once more on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception:  # the last resort: what is not an NbnError is our own mistake, and is said to be
         traceback.print_exc()
         say("this is a bug of nbn_spec, not of your input; please report it with the lines above")

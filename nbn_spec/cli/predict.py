@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nbn_spec.cli.run import named_columns, percent, unwritable
-from nbn_spec.data import Column, File, Member, Place, Source, load
-from nbn_spec.errors import DataError
+from nbn_spec import metrics
+from nbn_spec.cli.formats import as_csv, as_json, infinite, writer_for
+from nbn_spec.cli.guard import say
+from nbn_spec.cli.report import Shown, measured, outputs
+from nbn_spec.data import Column, File, Member, Numbers, Place, Source, load
+from nbn_spec.errors import DataError, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import Input
 from nbn_spec.model import Model
@@ -29,27 +29,72 @@ def predict_archive(archive: Path, file: Path | None, text: str | None, out: Pat
     needed = model.graph.needed_inputs(model.graph.outputs)
     if file is not None and text is not None:
         raise DataError("NBN306", "--data, --json", "exclude each other")
-    writer = writer_for(out) if out else None
+    if out is not None:
+        check_target(out, [archive, *([file] if file else [])])
     data = read_json(text.encode(), "--json", needed) if text is not None else read_file(model, file, needed)
-    found = model.predict(data)
-    results = found if isinstance(found, dict) else {model.graph.outputs[0]: found}
-    if out is None or writer is None:
-        sys.stdout.write(as_json(results) if text is not None else as_csv(results))
-        return 0
-    try:
-        write(out, writer(results))
-    except OSError as error:
-        raise unwritable(out, error) from None
+    results = outputs(model, data)
+    if out is not None:
+        write_results(out, results)
+    elif text is not None:
+        sys.stdout.write(as_json(results))
+    else:
+        note_infinite(results)
+        sys.stdout.write(as_csv(results))
     return 0
 
 
 def evaluate_archive(archive: Path, file: Path | None) -> int:
     """Print loss and metrics for a file."""
     model = load_model(archive)
-    wanted = model.graph.needed_inputs([*model.graph.outputs, *([model.graph.loss] if model.graph.loss else [])])
-    for name, value in model.evaluate(read_file(model, file, wanted)).items():
-        print(f"{name} {percent(name, value)}")
+    graph = model.graph
+    data: Arrays = {}
+    if graph.loss is not None:  # of a model without, evaluate itself says so
+        compared = metrics.compared(model.training.metrics, graph)
+        data = read_file(model, file, graph.needed_inputs([graph.loss, *compared]))
+    for name, value in model.evaluate(data).items():
+        print(measured(name, value))
     return 0
+
+
+def check_target(out: Path, sources: Sequence[Path]) -> None:
+    """Refuse, before anything is computed, a file that cannot be written or that is read."""
+    writer_for(out)
+    if out.is_dir():
+        raise unwritable(out, "it is a folder")
+    if not out.parent.is_dir():
+        raise unwritable(out, f"there is no folder {out.parent}")
+    if any(same_file(out, source) for source in sources):
+        raise unwritable(out, "it is read from, and would be lost")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that exists."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
+def unwritable(out: Path, why: str) -> TrainingError:
+    """The error for results that cannot be written."""
+    return TrainingError("NBN402", str(out), f"cannot be written: {why}", "choose another: --out FILE")
+
+
+def write_results(out: Path, results: Sequence[Shown]) -> None:
+    """Write the outputs to a file, in the format that its name asks for."""
+    content = writer_for(out)(results)
+    note_infinite(results)
+    try:
+        write(out, content)
+    except OSError as error:
+        raise unwritable(out, error.strerror or str(error)) from None
+
+
+def note_infinite(results: Sequence[Shown]) -> None:
+    """A word on outputs that are written although they are not finite."""
+    for result in results:
+        if said := infinite(result):
+            say(f"note: {result.name} {said}")
 
 
 def read_file(model: Model, file: Path | None, inputs: Sequence[Input]) -> Arrays:
@@ -61,90 +106,76 @@ def read_file(model: Model, file: Path | None, inputs: Sequence[Input]) -> Array
     if file is None:
         names = ", ".join(f'"{item.name}"' for item in inputs)
         raise DataError("NBN306", model.graph.name, f"needs data for {names}", "give it with --data FILE")
+    found = find(file)
     kind = file.suffix.lower().lstrip(".")
     if kind == "json":
-        return read_json(Place(Path(), anywhere=True).find(str(file)).read_bytes(), str(file), inputs)
+        return read_json(found.read_bytes(), str(file), inputs)
     if kind not in ("csv", "npz", "npy"):
         raise DataError("NBN300", str(file), "is none of .csv, .npz, .npy and .json")
     return load(source_for(model, kind, file, inputs), inputs, Place(Path(), anywhere=True))
 
 
+def find(file: Path) -> Path:
+    """A file that exists; raises :class:`DataError`."""
+    try:
+        return Place(Path(), anywhere=True).find(str(file))
+    except DataError as error:
+        hint = "paths are relative to the current folder"
+        raise DataError.of(replace(problem, hint=problem.hint and hint) for problem in error.problems) from None
+
+
 def source_for(model: Model, kind: str, file: Path, inputs: Sequence[Input]) -> Source:
-    """Where in a file the inputs are: as in the model's own data, or else by the inputs' names."""
+    """Where in a file the inputs are: as in the model's own data, or else by the inputs' names.
+
+    Numbers are scaled, reshaped and made one-hot as in the model's own data, whatever kind of file that was.
+    """
     own = model.source
     if own is not None and own.kind == kind and kind != "npy":
         return own.instead(file)
+    treated = {item.name: treatment(own, item.name) for item in inputs}
     if kind == "csv":
-        return Source("csv", str(file), {item.name: Column(column=item.columns or item.name) for item in inputs})
+        scales = {name: treated[name].get("scale", 1.0) for name in treated}
+        names = {item.name: item.columns or item.name for item in inputs}
+        return Source("csv", str(file), {n: Column(column=names[n], scale=scales[n]) for n in names})
     if kind == "npz":
-        return Source("npz", str(file), {item.name: Member(array=item.name) for item in inputs})
+        return Source("npz", str(file), {name: Member(array=name, **treated[name]) for name in treated})
     if len(inputs) > 1:
-        names = ", ".join(f'"{item.name}"' for item in inputs)
-        raise DataError("NBN306", str(file), f"holds one array, but the model takes {names}", "give an npz file")
-    return Source("npy", None, {item.name: File(file=str(file)) for item in inputs})
+        listed = ", ".join(f'"{item.name}"' for item in inputs)
+        raise DataError("NBN306", str(file), f"holds one array, but the model takes {listed}", "give an npz file")
+    return Source("npy", None, {name: File(file=str(file), **treated[name]) for name in treated})
+
+
+def treatment(own: Source | None, name: str) -> dict[str, Any]:
+    """What the model's own data says is done to the numbers of an input."""
+    field = own.fields.get(name) if own is not None else None
+    if isinstance(field, Numbers):
+        return {"reshape": field.reshape, "scale": field.scale, "one_hot": field.one_hot}
+    words = isinstance(field, Column) and (field.map is not None or field.one_hot is not None)
+    return {"scale": field.scale} if isinstance(field, Column) and not words else {}
 
 
 def read_json(content: bytes, where: str, inputs: Sequence[Input]) -> Arrays:
-    """Arrays from JSON: an object by input, or a list for the only input."""
+    """Arrays from JSON: an object by input, a list for the only input, or an object for each example."""
     from nbn_spec.spec.read import parse
 
     document = parse(content, where)
     if isinstance(document, dict):
         return document
+    if isinstance(document, list) and document and all(isinstance(item, dict) for item in document):
+        return {item.name: from_records(document, where, item) for item in inputs}
     if len(inputs) != 1:
         names = ", ".join(f'"{item.name}"' for item in inputs) or "none"
         raise DataError("NBN306", where, f"must be an object with the inputs by name: {names}")
     return {inputs[0].name: document}
 
 
-def as_json(results: Arrays) -> str:
-    """Outputs as JSON: a list, or an object where there are several."""
-    lists = {name: np.asarray(values).tolist() for name, values in results.items()}
-    return json.dumps(lists if len(lists) > 1 else next(iter(lists.values()))) + "\n"
-
-
-def as_csv(results: Arrays) -> str:
-    """Outputs as csv with a header, one row per example."""
-    columns: dict[str, Any] = {}
-    for name, values in results.items():
-        columns |= named_columns(name, np.atleast_1d(values), ())
-    if len({len(values) for values in columns.values()}) > 1:
-        raise DataError(
-            "NBN303", ", ".join(results), "have different numbers of rows", "write .json or .npz: --out"
-        )
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*(map(str, values) for values in columns.values()), strict=True))
-    return text.getvalue()
-
-
-def as_npz(results: Arrays) -> bytes:
-    """Outputs as npz, an array for each."""
-    content = io.BytesIO()
-    np.savez(content, **results)
-    return content.getvalue()
-
-
-def as_npy(results: Arrays) -> bytes:
-    """The only output as npy."""
-    if len(results) > 1:
-        raise DataError("NBN303", ", ".join(results), "are several arrays, and npy holds one", "write .npz")
-    content = io.BytesIO()
-    np.save(content, next(iter(results.values())))
-    return content.getvalue()
-
-
-WRITERS: dict[str, Callable[[Arrays], bytes]] = {
-    ".csv": lambda results: as_csv(results).encode(),
-    ".json": lambda results: as_json(results).encode(),
-    ".npy": as_npy,
-    ".npz": as_npz,
-}
-
-
-def writer_for(out: Path) -> Callable[[Arrays], bytes]:
-    """How a file of this name is written."""
-    if out.suffix.lower() not in WRITERS:
-        raise DataError("NBN300", str(out), f"is none of {', '.join(WRITERS)}")
-    return WRITERS[out.suffix.lower()]
+def from_records(records: Sequence[Mapping[str, Any]], where: str, item: Input) -> list[Any]:
+    """An input's examples from objects that hold them by column, or under its name; raises :class:`DataError`."""
+    by_column = bool(item.columns) and len(item.shape) == 2
+    keys = item.columns if by_column else (item.name,)
+    for number, record in enumerate(records):
+        if absent := [key for key in keys if key not in record]:
+            message = f'has no "{absent[0]}", which the input "{item.name}" needs'
+            hint = f"it has {', '.join(map(str, record))}" if record else "give lists of numbers: [[…]]"
+            raise DataError("NBN301", f"{where}, example {number}", message, hint)
+    return [[record[key] for key in keys] if by_column else record[item.name] for record in records]

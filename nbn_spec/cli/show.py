@@ -1,63 +1,105 @@
-"""``validate``, ``graph`` and ``schema``; and numbers and tables as text."""
+"""``validate``, ``graph``, ``schema`` and ``reference``: what can be said without training."""
 
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from nbn_spec import archive, metrics
 from nbn_spec.cli.guard import complain
-from nbn_spec.errors import NbnError
+from nbn_spec.data import sizes
+from nbn_spec.errors import DataError, NbnError, TrainingError, printable
+from nbn_spec.graph import Graph
+from nbn_spec.model import Model
 from nbn_spec.spec.schema import check, schema
+from nbn_spec.summary import counted, headline, summarize
+from nbn_spec.train import check_trainable, split
+
+ZIP = b"PK\x03\x04"
+"""How every archive begins."""
 
 
-def number(value: float) -> str:
-    """A number with every digit that tells it from its neighbours."""
-    return repr(float(value))
+def is_archive(path: Path) -> bool:
+    """Whether a file is an archive, or at least is called like one."""
+    try:
+        with path.open("rb") as file:
+            return path.suffix.lower() == ".npz" or file.read(len(ZIP)) == ZIP
+    except (OSError, ValueError):  # the one who reads it in earnest says why that does not work
+        return False
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns aligned to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-
-
-def validate_specs(specs: Sequence[Path], quiet: bool) -> int:
+def validate_files(paths: Sequence[Path], quiet: bool, allow_outside: bool) -> int:
     """Check each document by itself; returns the exit code."""
     code = 0
-    for path in specs:
+    for path in paths:
         try:
-            line = validate_spec(path)
+            line = validate_archive(path) if is_archive(path) else validate_spec(path, allow_outside)
         except NbnError as error:
             complain(error)
             code = error.exit_code
         else:
             if not quiet:
-                print(line)
+                print(printable(line))
     return code
 
 
-def validate_spec(path: Path) -> str:
-    """Check a document by the compiler and by the published schema; returns a line that describes it."""
-    from nbn_spec import compiler, summary
-    from nbn_spec.spec.lower import lower
+def validate_spec(path: Path, allow_outside: bool) -> str:
+    """Check a document by all that ``run`` would find before its first step, and by the published schema."""
+    from nbn_spec.compiler import compile
     from nbn_spec.spec.read import read_file
 
-    canonical, where = compiler.front(path)
-    graph = lower(canonical, where)
+    model = compile(path, allow_outside=allow_outside)
     check(read_file(path), "model", str(path))
-    return f"{path}: valid; {len(graph.nodes)} nodes; {summary.headline(graph)}"
+    try:
+        check_training(model)
+    except (DataError, TrainingError) as error:
+        placed = [replace(problem, where=f"{path}: {problem.where}") for problem in error.problems]
+        raise type(error).of(placed) from None
+    return f"{path}: valid; {described(model.graph)}"
+
+
+def validate_archive(path: Path) -> str:
+    """Check an archive as loading it does, and its graph by the published schema."""
+    graph = archive.load(path).graph
+    with zipfile.ZipFile(path) as members:
+        check(archive.read_document(members, str(path)), "graph", str(path))
+    return f"{path}: a valid archive; {described(graph)}"
+
+
+def described(graph: Graph) -> str:
+    """A graph in one line."""
+    return f"{counted(len(graph.nodes), 'node')}; {headline(graph)}"
+
+
+def check_training(model: Model) -> None:
+    """Raises :class:`TrainingError` or :class:`DataError` for a training that could not start, or data amiss."""
+    graph, training = model.graph, model.training
+    values = [*graph.outputs, *([graph.loss] if graph.loss else [])]
+    if model.spec.get("train"):
+        check_trainable(graph, training, model.flat)
+        values = [graph.loss or "", *metrics.compared(training.metrics, graph)]
+    if model.source is not None:
+        wanted = graph.needed_inputs(values)
+        arrays = model.data(wanted)
+        sizes(wanted, arrays)
+        split(graph, training, arrays, model.seed)
 
 
 def show_graph(path: Path) -> int:
-    """Print the compiled graph as a table."""
-    from nbn_spec.compiler import front
-    from nbn_spec.spec.lower import lower
-    from nbn_spec.summary import summarize
-
-    print(summarize(lower(*front(path))))
+    """Print the compiled graph of a spec or an archive as a table."""
+    print(summarize(archive.load(path).graph if is_archive(path) else graph_of_spec(path)))
     return 0
+
+
+def graph_of_spec(path: Path) -> Graph:
+    """The graph, without parameters: of any size."""
+    from nbn_spec.compiler import graph_of
+
+    return graph_of(path)[0]
 
 
 def show_reference() -> int:

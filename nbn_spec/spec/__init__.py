@@ -22,7 +22,7 @@ from nbn_spec.spec.models import (
     ValidationObject,
     ValuesData,
 )
-from nbn_spec.spec.nodes import INITS, NODES, Dense, Exact
+from nbn_spec.spec.nodes import INITS, NODES, Default, Dense, Exact
 
 CLASSES: dict[str, Any] = {
     model.__name__: model for table in (NODES, INITS, OPTIMIZER_MODELS, METRIC_MODELS) for model in table.values()
@@ -43,6 +43,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "DATA",
     "CsvData",
+    "Default",
     "Dense",
     "Drawn",
     "Exact",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -15,26 +15,72 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    Strict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
     WithJsonSchema,
+    WrapSerializer,
     create_model,
+    model_serializer,
 )
 from pydantic_core import PydanticCustomError
 
 from nbn_spec.errors import shorten
+from nbn_spec.graph import MOST_AXES, NAME
 from nbn_spec.record import LARGEST, Record
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+REFERENCE_PATTERN = f"^{NAME.pattern}$"
+"""A name, or that of a node which something was expanded to."""
 FILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 SYMBOL_PATTERN = r"^[A-Z][A-Za-z0-9_]*$"
-DEEPEST = 32
-"""Most axes that exact values may have."""
+WITHOUT_DOC = {"doc": False}
+"""The context of a dump that leaves every object's ``doc`` out."""
 VALUES_REF = "#/$defs/Values"
 VALUES_SCHEMA: dict[str, Any] = {
     "title": "Values",
     "description": "A number, or lists of numbers, all rows equally long.",
     "anyOf": [{"type": "number"}, {"type": "array", "minItems": 1, "items": {"$ref": VALUES_REF}}],
 }
+
+
+if TYPE_CHECKING:
+    T = TypeVar("T")
+    Maybe: TypeAlias = T | None
+
+    Listed = Sequence
+else:
+
+    class Maybe:
+        """The type of a key that may be left out but not be null; left out, it is ``None`` to readers."""
+
+        def __class_getitem__(cls, kind: Any) -> Any:
+            return optional(kind)
+
+    class Listed:
+        """A list; from Python, a tuple will do."""
+
+        def __class_getitem__(cls, kind: Any) -> Any:
+            return Annotated[list[kind], BeforeValidator(as_list)]
+
+
+def optional(kind: Any) -> Any:
+    """The type of a value that may be left out, for pydantic."""
+    return Annotated[kind, WrapSerializer(unless_absent)]
+
+
+def unless_absent(value: object, dump: SerializerFunctionWrapHandler) -> object:
+    """What is left out stays so: pydantic would look for its branch in a choice."""
+    return None if value is None else dump(value)
+
+
+def as_list(value: object) -> object:
+    """A tuple as a list; the rest is left to pydantic."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def as_tuple(value: object) -> object:
+    """A list as a tuple; the rest is left to pydantic."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Closed(BaseModel):
@@ -45,11 +91,27 @@ class Closed(BaseModel):
         strict=True,
         frozen=True,
         allow_inf_nan=False,
-        populate_by_name=True,
+        serialize_by_alias=True,
         defer_build=True,
     )
 
-    doc: str | None = Field(None, description="What this is for; read by people only.")
+    doc: Maybe[str] = Field(default=None, description="What this is for; read by people only.")
+
+    @model_serializer(mode="wrap")
+    def as_json(self: Any, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        """The object without what is left out, which is ``None`` here, but with the word that tells what it is."""
+        if self is None:  # pydantic asks so for a key that was left out
+            return None
+        made: dict[str, Any] = {word: getattr(self, word) for word in self.telling()}
+        made |= {key: value for key, value in dump(self).items() if value is not None}
+        if info.context == WITHOUT_DOC:
+            made.pop("doc", None)
+        return made
+
+    @classmethod
+    def telling(cls) -> tuple[str, ...]:
+        """The key whose word tells what the object is, if it has one."""
+        return ()
 
 
 def whole(value: object) -> object:
@@ -64,7 +126,8 @@ def whole(value: object) -> object:
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
-Length = Annotated[int, Field(ge=0), BeforeValidator(whole)]
+Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=1000)]
+Length = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(whole)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(whole)]
 
 
@@ -78,8 +141,8 @@ def regular(values: object) -> object:
 def lengths(values: object, depth: int) -> tuple[int, ...]:
     """The shape of nested lists; raises a pydantic error that says what is wrong."""
     if isinstance(values, (list, tuple)):
-        if not values or depth == DEEPEST:
-            raise PydanticCustomError("values", "an empty list" if not values else f"more than {DEEPEST} axes")
+        if not values or depth == MOST_AXES:
+            raise PydanticCustomError("values", "an empty list" if not values else f"more than {MOST_AXES} axes")
         first, *rest = (lengths(item, depth + 1) for item in values)
         if any(other != first for other in rest):
             raise PydanticCustomError("values", "rows of different lengths")
@@ -102,9 +165,9 @@ def annotation(hint: Any, bounds: Mapping[str, Any]) -> Any:
         return Union[tuple(annotation(part, bounds) for part in get_args(hint))]
     if origin is tuple:
         several: Any = tuple
-        return Annotated[several[annotation(get_args(hint)[0], bounds), ...], Strict(False)]
+        return Annotated[several[annotation(get_args(hint)[0], bounds), ...], BeforeValidator(as_tuple)]
     if hint is int:
-        return Annotated[int, Field(**bounds), BeforeValidator(whole)]
+        return Annotated[int, Field(**{"ge": -LARGEST, "le": LARGEST, **bounds}), BeforeValidator(whole)]
     if hint is float:
         return Annotated[float, Field(**bounds)]
     return hint
@@ -117,15 +180,15 @@ def fields_of(record: type[Record], *, complete: bool = False) -> dict[str, Any]
         kind = annotation(record.annotations()[part.name], part.metadata["bounds"])
         default = ... if complete or part.default is dataclasses.MISSING else part.default
         if part.metadata["given_by"] and not complete:
-            kind, default = kind | None, None
-        found[part.name] = (kind, Field(default, description=part.metadata["doc"]))
+            kind, default = optional(kind), None
+        found[part.name] = (kind, Field(default=default, description=part.metadata["doc"]))
     return found
 
 
 def tagged(key: str, word: str) -> dict[str, Any]:
     """The field that tells what an object is, such as ``op``: one word."""
     description = f'Always "{word}".'
-    return {key: (Literal[word], Field(word, description=description))}
+    return {key: (Literal[word], Field(default=word, description=description))}
 
 
 def derive(record: type[Record], title: str, base: type[BaseModel] = Closed, /, **more: Any) -> type[BaseModel]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from nbn_spec.graph import DTYPES
 from nbn_spec.ops import OPS
 from nbn_spec.spec.fields import Length, fields_of, tagged
 from nbn_spec.spec.nodes import camel
@@ -73,7 +74,9 @@ def node(word: str) -> type[BaseModel]:
 GRAPH_NODES = {word: node(word) for word in OPS}
 if TYPE_CHECKING:  # a union over a table, whose members mypy cannot know
     AnyGraphNode: TypeAlias = Any
+    Dtype: TypeAlias = Literal["float32", "float64"]
 else:
+    Dtype = Literal[DTYPES]
     AnyGraphNode = Annotated[Union[tuple(GRAPH_NODES.values())], Field(discriminator="op")]
 
 
@@ -83,7 +86,7 @@ class GraphDocument(Exactly):
     format: Literal[1] = Field(description="The archive format's version.")
     producer: Producer = Field(description="What wrote the archive.")
     name: str = Field(description="The model's name.")
-    dtype: Literal["float32", "float64"] = Field(description="The dtype of every real number.")
+    dtype: Dtype = Field(description="The dtype of every real number.")
     inputs: dict[str, GraphInput] = Field(description="The data that the graph takes.")
     constants: dict[str, GraphConstant] = Field(description="Fixed leaves.")
     parameters: dict[str, GraphParameter] = Field(description="Leaves whose values belong to the model.")

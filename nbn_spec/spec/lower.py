@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,18 +12,21 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.data import Column, File, Member
-from nbn_spec.errors import GraphError, Problem, TrainingError, shorten, suggestion
+from nbn_spec.errors import DataError, GraphError, Problem, TrainingError, shorten, suggestion
 from nbn_spec.graph import BATCH, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
 from nbn_spec.initializers import INITIALIZERS, Initializer
+from nbn_spec.metrics import labels
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, show
 from nbn_spec.record import AttributeProblem, Record
-from nbn_spec.spec.nodes import Exact
-from nbn_spec.spec.normalize import Canonical, without_doc
+from nbn_spec.spec.fields import WITHOUT_DOC
+from nbn_spec.spec.nodes import Default, Exact
+from nbn_spec.spec.normalize import Canonical
 from nbn_spec.spec.read import in_order, pointer
+from nbn_spec.spec.words import LOSSES, suggest, translation
 from nbn_spec.train import Training
 
-Path = tuple[object, ...]
+Steps = tuple[object, ...]
 MOST_CYCLES, MOST_SUGGESTIONS = 10, 20
 """Of what is costly to find, no more is said at once."""
 
@@ -42,7 +46,7 @@ class Lowering:
     broken: set[str] = field(default_factory=set)
     """What has a mistake, and the nodes that need it: nothing is said of the latter."""
 
-    def complain(self, code: str, path: Path, message: str, hint: str = "") -> None:
+    def complain(self, code: str, path: Steps, message: str, hint: str = "") -> None:
         """Note a mistake."""
         self.problems.append(Problem(code, pointer(self.where, path), message, hint))
 
@@ -55,13 +59,13 @@ class Lowering:
         return " → ".join(shown)
 
 
-def lower(canonical: Canonical, where: str = "") -> Graph:
+def lower(canonical: Canonical) -> Graph:
     """The graph of a canonical spec.
 
-    Raises :class:`GraphError` with every independent mistake, and :class:`TrainingError` for metrics that have
-    nothing to compare.
+    Raises :class:`GraphError` with every independent mistake; where there is none, :class:`DataError` for data
+    that leaves out an input, or else :class:`TrainingError` for what could never be trained or measured.
     """
-    spec = canonical.spec
+    spec, where = canonical.spec, canonical.where
     state = Lowering(canonical, where)
     inputs, constants = lower_inputs(state), lower_constants(state)
     lower_leaf_parameters(state)
@@ -83,7 +87,8 @@ def lower(canonical: Canonical, where: str = "") -> Graph:
             loss=spec.loss if isinstance(spec.loss, str) else None,
         )
     )
-    check_metrics(graph, spec.train, where)
+    check_needed(graph, spec.data, where)
+    check_training(graph, spec, where)
     return graph
 
 
@@ -127,7 +132,7 @@ def check_input(state: Lowering, name: str, item: Any) -> None:
         state.broken.add(name)
 
 
-def exact(state: Lowering, value: object, path: Path) -> Array:
+def exact(state: Lowering, value: object, path: Steps) -> Array:
     """Exact values in the model's dtype."""
     with np.errstate(over="ignore"):
         array = np.array(value, dtype=np.float64).astype(state.canonical.spec.dtype)
@@ -159,11 +164,11 @@ def lower_leaf_parameters(state: Lowering) -> None:
         state.values[name] = (made.shape, False)
 
 
-def initializer(state: Lowering, setting: Any, path: Path) -> Initializer | None:
+def initializer(state: Lowering, setting: Any, path: Steps) -> Initializer | None:
     """The initializer that a name or an object describes."""
     word = setting if isinstance(setting, str) else setting.init
     if word not in INITIALIZERS:
-        state.complain("NBN114", path, f'unknown initializer "{word}"', suggestion(word, INITIALIZERS))
+        state.complain("NBN114", path, f'unknown initializer "{word}"', suggest(word, INITIALIZERS))
         return None
     known = {part.name for part in dataclasses.fields(INITIALIZERS[word])}
     given = {} if isinstance(setting, str) else {name: getattr(setting, name) for name in known}
@@ -242,9 +247,12 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
         owned = op.params(*shapes)
     except ShapeProblem as problem:
         arity = len(op.operands(len(shapes))) != len(shapes)
-        routes = "; ".join(state.route(name) for name in node.inputs)
-        hint = f"the inputs are {routes}" if routes else ""
+        hint = declaration(state, op, node) or operands_hint(state, node)
         state.complain("NBN206" if arity else "NBN203", path, f'node "{node.name}": {problem}', hint)
+        return None
+    if op.statistics and node.inputs[0] not in state.canonical.spec.inputs:
+        message = f'node "{node.name}" measures data, so it reads an input, but "{node.inputs[0]}" is none'
+        state.complain("NBN205", (*path, "inputs"), message, "let it read the input itself")
         return None
     params = {name: lower_parameter(state, node, name, param) for name, param in owned.items()}
     if any(parameter is None for parameter in params.values()):
@@ -256,7 +264,33 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
     return Node(node.name, op, tuple(node.inputs), names, shape)
 
 
-def lower_op(state: Lowering, node: Any, path: Path) -> Op | None:
+def operands_hint(state: Lowering, node: Any) -> str:
+    """How the operands of a node came to their shapes."""
+    if not node.inputs:
+        return no_inputs(state)
+    return "the inputs are " + "; ".join(state.route(name) for name in node.inputs)
+
+
+def no_inputs(state: Lowering) -> str:
+    """The hint for a spec that has forgotten its inputs."""
+    return "" if state.canonical.spec.inputs else 'the spec declares no "inputs"'
+
+
+def declaration(state: Lowering, op: Op, node: Any) -> str:
+    """How a loss's target would have to be declared, where that is what is wrong."""
+    inputs = state.canonical.spec.inputs
+    if not op.is_loss or len(node.inputs) != 2 or node.inputs[1] not in inputs:
+        return ""
+    name = node.inputs[1]
+    (prediction, _), (target, whole) = (state.values[operand] for operand in node.inputs)
+    if "target" in op.integers and prediction and (target != prediction[:-1] or not whole):
+        declared = {"shape": list(prediction[:-1]), "dtype": "int64"}
+        return f'declare "{name}" as {json.dumps(declared)}'
+    column = (*target, 1) == prediction and not op.integers
+    return f'declare "{name}" as {{"shape": {json.dumps(list(prediction))}}}' if column else ""
+
+
+def lower_op(state: Lowering, node: Any, path: Steps) -> Op | None:
     """The op with its attributes."""
     kind = OPS[node.op]
     attributes: dict[str, Any] = {}
@@ -292,7 +326,8 @@ def lower_parameter(state: Lowering, node: Any, name: str, param: Param) -> Para
             return None
         made = Parameter(full, param.shape, trainable, value=value)
     else:
-        init = initializer(state, param.init if setting is None or setting is True else setting, path)
+        own = setting is None or setting is True or isinstance(setting, Default)
+        init = initializer(state, param.init if own else setting, path)
         if init is None:
             return None
         made = Parameter(full, param.shape, trainable, init)
@@ -307,7 +342,8 @@ def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
         if name not in known:
             message = f'node "{node.name}" reads "{name}", but nothing is called so'
             few = len(state.problems) < MOST_SUGGESTIONS
-            state.complain("NBN201", path, message, suggestion(name, known - {node.name}) if few else "")
+            hint = no_inputs(state) or (suggestion(name, known - {node.name}) if few else "")
+            state.complain("NBN201", path, message, hint)
             state.broken.add(node.name)
 
 
@@ -325,10 +361,19 @@ def check_ends(state: Lowering) -> None:
     if loss is None:
         return
     if loss not in nodes:
-        state.complain("NBN201", ("loss",), f'the loss "{loss}" is no node\'s name', suggestion(loss, nodes))
+        hint = inline_loss(state, loss) or suggestion(loss, nodes)
+        state.complain("NBN201", ("loss",), f'the loss "{loss}" is no node\'s name', hint)
     elif loss in state.values and state.values[loss][0] != ():
         message = f'the loss "{loss}" has shape {show(state.values[loss][0])}, but must be a scalar, []'
         state.complain("NBN204", ("loss",), message, "end with a loss, or with sum or mean over all axes")
+
+
+def inline_loss(state: Lowering, word: str) -> str:
+    """The hint for a loss that is named by its op."""
+    spec = state.canonical.spec
+    op = translation(word, LOSSES)
+    written = {"op": op, "inputs": [spec.outputs[0], next(reversed(spec.inputs), "y")]}
+    return f"a name is that of a node; for an operation write {json.dumps(written)}" if op else ""
 
 
 def check_data(state: Lowering) -> None:
@@ -339,13 +384,16 @@ def check_data(state: Lowering) -> None:
         for name, item in (getattr(data, key, None) or {}).items():
             path = ("data", key, name)
             if name not in state.canonical.spec.inputs:
-                hint = suggestion(name, state.canonical.spec.inputs)
-                state.complain("NBN201", path, f'the data is for "{name}", but no input is called so', hint)
+                inputs = state.canonical.spec.inputs
+                message = f'the data is for "{name}", but no input is called so'
+                if not inputs:
+                    message = f'"{name}" is no input: {no_inputs(state)}'
+                state.complain("NBN201", path, message, suggestion(name, inputs))
             elif record is not None:
                 check_record(state, record, item, path)
 
 
-def check_record(state: Lowering, record: type[Record], item: Any, path: Path) -> None:
+def check_record(state: Lowering, record: type[Record], item: Any, path: Steps) -> None:
     """What the spec says of one column or array is a valid record."""
     try:
         record.from_json(item.model_dump(exclude={"doc"}))
@@ -353,12 +401,43 @@ def check_record(state: Lowering, record: type[Record], item: Any, path: Path) -
         state.complain("NBN205", (*path, problem.name), str(problem))
 
 
-def check_metrics(graph: Graph, train: Any, where: str) -> None:
-    """Every metric finds two values that it can compare; raises :class:`TrainingError`."""
-    training = Training.from_canonical(without_doc(train.model_dump(mode="json")) if train else {})
+def check_needed(graph: Graph, data: Any, where: str) -> None:
+    """Raises :class:`DataError` for data that says nothing of inputs which the outputs or the loss need."""
+    needed = graph.needed_inputs([*graph.outputs, *([graph.loss] if graph.loss else [])])
+    for key in ("values", "columns", "arrays", "npy"):
+        given = getattr(data, key, None)
+        lacking = [f'"{item.name}"' for item in needed if given is not None and item.name not in given]
+        if lacking:
+            message = f"says nothing of {' and '.join(lacking)}"
+            raise DataError("NBN306", pointer(where, ("data", key)), message, "the outputs or the loss need it")
+
+
+def check_training(graph: Graph, spec: Any, where: str) -> None:
+    """Raises :class:`TrainingError` for all that stands under ``train`` and could never be done."""
+    if spec.train is None:
+        return
+    if graph.loss is None:
+        raise TrainingError("NBN400", pointer(where, ("train",)), "there is no loss to minimize", 'add "loss"')
+    training = Training.from_canonical(spec.train.model_dump(mode="json", context=WITHOUT_DOC))
+    if problems := metric_problems(graph, training, where):
+        raise TrainingError.of(problems)
+
+
+def metric_problems(graph: Graph, training: Training, where: str) -> list[Problem]:
+    """Metrics that have nothing to compare; where there is none, those that are twice the same."""
+    found: list[Problem] = []
     for i, metric in enumerate(training.metrics):
         try:
             metric.check_shapes(graph)
         except TrainingError as error:
-            placed = dataclasses.replace(error.problems[0], where=pointer(where, ("train", "metrics", i)))
-            raise TrainingError.of([placed]) from None
+            found += placed(error, pointer(where, ("train", "metrics", i)))
+    try:
+        labels(() if found else training.metrics, graph)
+    except TrainingError as error:
+        found += placed(error, pointer(where, ("train", "metrics")))
+    return found
+
+
+def placed(error: TrainingError, where: str) -> list[Problem]:
+    """An error's problems with their place in the document."""
+    return [dataclasses.replace(problem, where=where) for problem in error.problems]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticKnownError
 
 from nbn_spec.data import Column, File, Member
+from nbn_spec.graph import DTYPES, MOST_AXES
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS
 from nbn_spec.params import Seed
@@ -16,8 +17,11 @@ from nbn_spec.spec.fields import (
     FILE_NAME_PATTERN,
     SYMBOL_PATTERN,
     Closed,
+    Listed,
+    Maybe,
     Name,
     Positive,
+    Reference,
     Values,
     derive,
     tagged,
@@ -30,7 +34,7 @@ LANGUAGE = 1
 """The language's major version."""
 
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
-Dims = Annotated[list[Positive | Symbol], Field(max_length=32)]
+Dims = Annotated[Listed[Positive | Symbol], Field(max_length=MOST_AXES)]
 
 
 def no_flag(value: object) -> object:
@@ -44,18 +48,20 @@ class Input(Closed):
     """Data that the model takes."""
 
     shape: Dims = Field(description='Lengths and symbols; "N" is the batch and stands first: ["N", 2].')
-    columns: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="Names along the last axis."
+    columns: Maybe[Annotated[Listed[str], Field(min_length=1)]] = Field(
+        default=None, description="Names along the last axis."
     )
-    dtype: Literal["int64"] | None = Field(None, description='"int64" for class numbers; left out, real numbers.')
+    dtype: Maybe[Literal["int64"]] = Field(
+        default=None, description='"int64" for class numbers; left out, real numbers.'
+    )
 
 
 class Drawn(Closed):
     """A parameter of the graph that an initializer fills."""
 
-    shape: Annotated[list[Positive], Field(max_length=32)] = Field(description="Its lengths.")
+    shape: Annotated[Listed[Positive], Field(max_length=MOST_AXES)] = Field(description="Its lengths.")
     init: InitObject | str = Field(description="An initializer's name, or an object with its settings.")
-    trainable: bool = Field(True, description="Whether training changes it.")
+    trainable: bool = Field(default=True, description="Whether training changes it.")
 
 
 def form_of_leaf(value: object) -> str | None:
@@ -77,8 +83,8 @@ SeedObject = derive(Seed, "SeedObject")
 ColumnField = derive(Column, "ColumnField")
 MemberField = derive(Member, "MemberField")
 FileField = derive(File, "FileField")
-Names = Annotated[list[str], Field(min_length=1)]
-Path = Annotated[str, Field(min_length=1)]
+Names = Annotated[Listed[str], Field(min_length=1)]
+FilePath = Annotated[str, Field(min_length=1)]
 
 
 class ValuesData(Closed):
@@ -90,8 +96,10 @@ class ValuesData(Closed):
 class CsvData(Closed):
     """Data from a csv file with a header line."""
 
-    csv: Path = Field(description="Path of the file, relative to the spec.")
-    separator: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = Field(",", description="What stands between cells.")
+    csv: FilePath = Field(description="Path of the file, relative to the spec.")
+    separator: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = Field(
+        default=",", description="What stands between cells."
+    )
     columns: dict[Name, str | Names | ColumnField] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="For each input its columns; left out, those that the input declares."
     )
@@ -100,7 +108,7 @@ class CsvData(Closed):
 class NpzData(Closed):
     """Data from an npz file."""
 
-    npz: Path = Field(description="Path of the file, relative to the spec.")
+    npz: FilePath = Field(description="Path of the file, relative to the spec.")
     arrays: dict[Name, str | MemberField] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="For each input its array; left out, the one of the input's name."
     )
@@ -125,11 +133,13 @@ def form_of_data(value: object) -> str | None:
 
 if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
     AnyData: TypeAlias = Any
+    Dtype: TypeAlias = Literal["float32", "float64"]
     OptimizerName: TypeAlias = str
     OptimizerObject: TypeAlias = Any
     MetricName: TypeAlias = str
     MetricObject: TypeAlias = Any
 else:
+    Dtype = Literal[DTYPES]
     AnyData = Annotated[
         Union[tuple(Annotated[model, Tag(model.__name__)] for model in DATA.values())],
         Discriminator(form_of_data, custom_error_type="form", custom_error_message=DATA_FORMS),
@@ -172,37 +182,44 @@ AnyMetric = Annotated[
 Train = derive(
     Training,
     "Train",
-    optimizer=(AnyOptimizer, Field("sgd", description="How parameters follow their gradients.")),
-    metrics=(list[AnyMetric], Field(default_factory=list, description="Measured beside the loss, every epoch.")),
-    validation=(ValidationObject | None, Field(None, description="Hold back a part of the data to measure on.")),
+    optimizer=(AnyOptimizer, Field(default="sgd", description="How parameters follow their gradients.")),
+    metrics=(Listed[AnyMetric], Field(default_factory=list, description="Measured beside the loss, every epoch.")),
+    validation=(
+        ValidationObject | None,
+        Field(default=None, description="Hold back a part of the data to measure on."),
+    ),
 )
 
 
 class ModelSpec(Closed):
     """A neural network, or any computational graph, as one document."""
 
-    schema_: str | None = Field(None, alias="$schema", description="For editors: where the JSON Schema is.")
+    schema_: Maybe[str] = Field(
+        default=None, alias="$schema", description="For editors: where the JSON Schema is."
+    )
     version: Annotated[Literal[1], BeforeValidator(no_flag)] = Field(
-        1, description="The language's major version."
+        default=1, description="The language's major version."
     )
     name: Annotated[str, Field(pattern=FILE_NAME_PATTERN, max_length=100)] = Field(
         description="The model's name; results are written to runs/NAME."
     )
-    dtype: Literal["float32", "float64"] = Field("float32", description="The dtype of every real number.")
+    dtype: Dtype = Field(default="float32", description="The dtype of every real number.")
     seed: SeedNumber | SeedObject = Field(  # type: ignore[valid-type]
-        0, description="A number, or an object that also picks the generator."
+        default=0, description="A number, or an object that also picks the generator."
     )
     inputs: dict[Name, Input] = Field(default_factory=dict, description="The data that the model takes, by name.")
     parameters: dict[Name, LeafParameter] = Field(default_factory=dict, description="Trainable leaves, by name.")
     constants: dict[Name, Values] = Field(default_factory=dict, description="Fixed leaves, by name.")
-    nodes: Annotated[list[AnyNode], Field(min_length=1)] = Field(description="The operations, in any order.")
-    outputs: Annotated[list[Name], Field(min_length=1)] = Field(description="Names of what predictions return.")
-    loss: Name | AnyNode | None = Field(
-        None, description="A node that gives a scalar: its name, or the node itself."
+    nodes: Annotated[Listed[AnyNode], Field(min_length=1)] = Field(description="The operations, in any order.")
+    outputs: Annotated[Listed[Reference], Field(min_length=1)] = Field(
+        description="Names of what predictions return."
     )
-    data: AnyData | None = Field(None, description="Where the data comes from.")
-    train: Train | None = Field(None, description="How to train.")  # type: ignore[valid-type]
+    loss: Maybe[Reference | AnyNode] = Field(
+        default=None, description="A node that gives a scalar: its name, or the node itself."
+    )
+    data: Maybe[AnyData] = Field(default=None, description="Where the data comes from.")
+    train: Maybe[Train] = Field(default=None, description="How to train.")  # type: ignore[valid-type]
 
     def to_json(self) -> dict[str, Any]:
         """The document as JSON, with what was given and nothing more."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True)

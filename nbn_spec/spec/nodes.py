@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Op
-from nbn_spec.spec.fields import Closed, Name, Positive, Values, derive, tagged
+from nbn_spec.spec.fields import (
+    Closed,
+    Listed,
+    Maybe,
+    Name,
+    Positive,
+    Reference,
+    Values,
+    derive,
+    optional,
+    tagged,
+)
 
 PLAIN_INITIALIZERS = tuple(name for name, made in INITIALIZERS.items() if name != "constant")
 """Initializers that need no settings, so that their name alone will do."""
@@ -25,30 +38,28 @@ def camel(word: str) -> str:
 class Tagged(Closed):
     """An object with a word that tells what it is, which is always written out."""
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Count the telling word as given, also where Python code left it out."""
-        self.model_fields_set.update({"op", "init", "name"} & type(self).model_fields.keys() & self.tags())
-
     @classmethod
-    def tags(cls) -> set[str]:
-        """The fields that hold one fixed word."""
-        return {
-            name
-            for name, field in cls.model_fields.items()
-            if getattr(field.annotation, "__origin__", None) is Literal
-        }
+    def telling(cls) -> tuple[str, ...]:
+        """The key of that word."""
+        return next((name,) for name in ("op", "init", "name") if name in cls.model_fields)
 
 
 class Exact(Closed):
     """Exact values of a parameter."""
 
     value: Values = Field(description="A number, or lists of numbers: a weight is stored (out, in).")
-    trainable: bool = Field(True, description="Whether training changes it.")
+    trainable: bool = Field(default=True, description="Whether training changes it.")
+
+
+class Default(Closed):
+    """The op's own initializer."""
+
+    trainable: bool = Field(description="Whether training changes the parameter.")
 
 
 def initializer(word: str) -> type[BaseModel]:
     """The model of an initializer with its settings."""
-    trainable = (bool, Field(True, description="Whether training changes the parameter."))
+    trainable = (bool, Field(default=True, description="Whether training changes the parameter."))
     record = INITIALIZERS[word]
     return derive(record, f"{camel(word)}Init", Tagged, **tagged("init", word), trainable=trainable)
 
@@ -61,7 +72,9 @@ if TYPE_CHECKING:  # unions over tables, whose members mypy cannot know
     AnyNode: TypeAlias = Any
 else:
     InitName = Literal[PLAIN_INITIALIZERS]
-    InitObject = Annotated[Union[tuple(INITS.values())], Field(discriminator="init")]
+    InitObject = TypeAliasType(
+        "AnyInitializer", Annotated[Union[tuple(INITS.values())], Field(discriminator="init")]
+    )
 INIT_FORMS = 'an initializer\'s name, {"init": …} or {"value": …}'
 
 
@@ -72,9 +85,10 @@ def form_of_parameter(value: object) -> str | None:
     if value is False:
         return "none"
     if isinstance(value, Mapping):
-        return "Exact" if "value" in value else "an initializer"
-    if isinstance(value, Exact):
-        return "Exact"
+        bare = "trainable" in value and "init" not in value
+        return "Exact" if "value" in value else "Default" if bare else "an initializer"
+    if isinstance(value, (Exact, Default)):
+        return type(value).__name__
     return "an initializer" if isinstance(value, Tagged) else None
 
 
@@ -83,7 +97,8 @@ Weight = TypeAliasType(
     Annotated[
         Annotated[InitName, Tag("a name")]
         | Annotated[InitObject, Tag("an initializer")]
-        | Annotated[Exact, Tag("Exact")],
+        | Annotated[Exact, Tag("Exact")]
+        | Annotated[Default, Tag("Default")],
         Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS),
     ],
 )
@@ -93,6 +108,7 @@ OptionalWeight = TypeAliasType(
         Annotated[InitName, Tag("a name")]
         | Annotated[InitObject, Tag("an initializer")]
         | Annotated[Exact, Tag("Exact")]
+        | Annotated[Default, Tag("Default")]
         | Annotated[Literal[False], Tag("none")],
         Discriminator(form_of_parameter, custom_error_type="form", custom_error_message=INIT_FORMS + ", or false"),
     ],
@@ -102,11 +118,29 @@ OptionalWeight = TypeAliasType(
 class NodeBase(Tagged):
     """What every node has."""
 
-    name: Name | None = Field(None, description="Left out: the op's name and a number.")
-    inputs: Name | Annotated[list[Name], Field(min_length=1)] | None = Field(
-        None,
+    name: Maybe[Name] = Field(default=None, description="Left out: the op's name and a number.")
+    inputs: Maybe[Reference | Annotated[Listed[Reference], Field(min_length=1)]] = Field(
+        default=None,
         description="A name or a list of names; left out, the node written just before (first: the first input).",
     )
+
+
+class Sized(NodeBase):
+    """A node whose ``units`` are given, or else told by exact weights."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["weight"], "properties": {"weight": {"type": "object", "required": ["value"]}}},
+            "else": {"required": ["units"]},
+        }
+    )
+
+    @model_validator(mode="after")
+    def check_units(self) -> Self:
+        """Refuse a node whose number of units nothing tells."""
+        if getattr(self, "units") is None and not isinstance(getattr(self, "weight"), Exact):  # noqa: B009
+            raise PydanticCustomError("no_units", '"units" is missing')
+        return self
 
 
 def parameters_of(op: type[Op]) -> dict[str, Any]:
@@ -121,13 +155,15 @@ def parameters_of(op: type[Op]) -> dict[str, Any]:
             if kind is OptionalWeight
             else "Initial values."
         )
-        found[name] = (kind | None, Field(None, description=what))
+        found[name] = (optional(kind), Field(default=None, description=what))
     return found
 
 
 def node(word: str) -> type[BaseModel]:
     """The model of an op's node."""
-    return derive(OPS[word], camel(word), NodeBase, **tagged("op", word), **parameters_of(OPS[word]))
+    givers = {part.metadata["given_by"] for part in dataclasses.fields(OPS[word])}
+    base = Sized if "weight" in givers else NodeBase
+    return derive(OPS[word], camel(word), base, **tagged("op", word), **parameters_of(OPS[word]))
 
 
 ACTIVATIONS = tuple(
@@ -139,17 +175,17 @@ if not TYPE_CHECKING:
     ActivationName = Literal[ACTIVATIONS]
 
 
-class Dense(NodeBase):
+class Dense(Sized):
     """A linear layer and its activation: sugar for two nodes, NAME/linear and NAME."""
 
-    op: Literal["dense"] = Field("dense", description='Always "dense".')
-    units: Positive | None = Field(None, description="Number of neurons.")
-    activation: ActivationName | None = Field(None, description="Left out: none.")
-    weight: Weight | None = Field(None, description="Initial values, stored (out, in).")
-    bias: OptionalWeight | None = Field(None, description="Initial values; left out, zeros. false: none.")
+    op: Literal["dense"] = Field(default="dense", description='Always "dense".')
+    units: Maybe[Positive] = Field(default=None, description="Number of neurons.")
+    activation: Maybe[ActivationName] = Field(default=None, description="Left out: none.")
+    weight: Maybe[Weight] = Field(default=None, description="Initial values, stored (out, in).")
+    bias: Maybe[OptionalWeight] = Field(default=None, description="Initial values; left out, zeros. false: none.")
 
 
 NODES: dict[str, type[BaseModel]] = {**{word: node(word) for word in OPS}, "dense": Dense}
 """The model of every node by its op."""
 if not TYPE_CHECKING:
-    AnyNode = Annotated[Union[tuple(NODES.values())], Field(discriminator="op")]
+    AnyNode = TypeAliasType("AnyNode", Annotated[Union[tuple(NODES.values())], Field(discriminator="op")])

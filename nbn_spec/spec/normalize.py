@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nbn_spec.errors import SpecError
+from nbn_spec.errors import Problem, SpecError
 from nbn_spec.ops import OPS
+from nbn_spec.spec.fields import WITHOUT_DOC
 from nbn_spec.spec.models import (
     METRIC_MODELS,
     OPTIMIZER_MODELS,
@@ -37,23 +38,18 @@ class Canonical:
 
     spec: ModelSpec
     origins: Mapping[str, tuple[object, ...]]
+    where: str = ""
+    """The file, or nothing."""
     written: Mapping[str, Any] = field(default_factory=dict)
     """The document as the author wrote it: problems are told in its order."""
 
     def to_json(self) -> dict[str, Any]:
         """The canonical document, every default filled in; ``doc`` stays where it describes the model."""
-        document = self.spec.model_dump(mode="json", by_alias=True, exclude={"schema_"})
-        for part in ("data", "train", "seed"):
-            document[part] = without_doc(document[part])
-        document["nodes"] = [{k: v for k, v in node.items() if v is not None} for node in document["nodes"]]
+        document = self.spec.model_dump(mode="json", exclude={"schema_"})
+        for key in ("data", "train", "seed"):
+            if (part := getattr(self.spec, key)) is not None:
+                document[key] = part.model_dump(mode="json", context=WITHOUT_DOC)
         return document
-
-
-def without_doc(value: Any) -> Any:
-    """JSON without the ``doc`` of its objects."""
-    if isinstance(value, dict):
-        return {key: without_doc(item) for key, item in value.items() if key != "doc"}
-    return [without_doc(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -82,7 +78,7 @@ def normalize(spec: ModelSpec, where: str = "") -> Canonical:
             origins[part.name] = path
             nodes.append(part)
     data = canonical_data(spec)
-    standardizers, renamed = standardize(spec, data, where)
+    standardizers, renamed = standardize(spec, nodes, data, where)
     nodes = [redirect(node, renamed) if node.name not in standardizers else node for node in nodes]
     for name, node in standardizers.items():
         origins[name] = ("data",)
@@ -95,7 +91,7 @@ def normalize(spec: ModelSpec, where: str = "") -> Canonical:
         "data": data,
         "train": canonical_train(spec),
     }
-    return Canonical(spec.model_copy(update=changes), origins)
+    return Canonical(spec.model_copy(update=changes), origins, where)
 
 
 def explicit(spec: ModelSpec) -> Iterator[tuple[tuple[object, ...], Any]]:
@@ -183,28 +179,44 @@ def fields_of_data(data: Any) -> Mapping[str, Any]:
     return getattr(data, "columns", None) or getattr(data, "arrays", None) or getattr(data, "npy", None) or {}
 
 
-def standardize(spec: ModelSpec, data: Any, where: str) -> tuple[dict[str, Any], dict[str, str]]:
+def standardize(spec: ModelSpec, nodes: list[Any], data: Any, where: str) -> tuple[dict[str, Any], dict[str, str]]:
     """A node for each input that is to be standardized, and the new names for those who read it."""
-    chosen = [name for name, item in fields_of_data(data).items() if getattr(item, "standardize", False)]
-    targets = targets_of(spec)
-    for name in chosen:
-        if name in targets or name not in spec.inputs:
-            message = f'"{name}" is no input that can be standardized'
-            hint = "a target keeps its units, so that predictions have them too"
-            key = next(key for key in ("columns", "arrays", "npy") if getattr(data, key, None))
-            raise SpecError("NBN113", pointer(where, ("data", key, name, "standardize")), message, hint)
+    fields = fields_of_data(data)
+    chosen = [name for name in spec.inputs if getattr(fields.get(name), "standardize", False)]
+    targets = beneath_targets(nodes) if chosen else set()
+    wrong = [
+        Problem(
+            "NBN113",
+            pointer(where, ("data", key_of_fields(data), name, "standardize")),
+            f'"{name}" is a target, or a target is computed from it, so it cannot be standardized',
+            "a target keeps its units, so that predictions have them too",
+        )
+        for name in chosen
+        if name in targets
+    ]
+    if wrong:
+        raise SpecError.of(wrong)
     renamed = {name: name + STANDARDIZED for name in chosen}
     construct: Any = NODES["standardize"].model_construct
     return {new: construct(name=new, op="standardize", inputs=[name]) for name, new in renamed.items()}, renamed
 
 
-def targets_of(spec: ModelSpec) -> list[str]:
-    """The names that the loss reads as targets."""
-    loss: Any = spec.loss
-    if isinstance(loss, str):
-        loss = next((node for node in spec.nodes if node.name == loss), None)
-    inputs = getattr(loss, "inputs", None)
-    return list(inputs[1:]) if isinstance(inputs, (list, tuple)) else []
+def key_of_fields(data: Any) -> str:
+    """The key under which ``data`` has an object for each input."""
+    return next(key for key in ("columns", "arrays", "npy") if getattr(data, key, None))
+
+
+def beneath_targets(nodes: list[Any]) -> set[str]:
+    """The targets of all losses, and whatever they are computed from."""
+    inputs = {node.name: node.inputs for node in nodes}
+    waiting = [node.inputs[1] for node in nodes if OPS[node.op].is_loss and len(node.inputs) > 1]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(inputs.get(name, ()))
+    return found
 
 
 def redirect(node: Any, renamed: Mapping[str, str]) -> Any:

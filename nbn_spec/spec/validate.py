@@ -9,10 +9,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nbn_spec.errors import Problem, SpecError, shorten, suggestion
-from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, SYMBOL_PATTERN
+from nbn_spec.errors import Problem, SpecError, shorten
+from nbn_spec.record import BOUNDS
+from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, REFERENCE_PATTERN, SYMBOL_PATTERN
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.read import check_version, in_order, pointer
+from nbn_spec.spec.words import LOSSES, suggest, suggest_key, translation
 
 KINDS = {
     "int_type": "an integer",
@@ -26,11 +28,11 @@ KINDS = {
     "model_type": "an object",
     "model_attributes_type": "an object",
 }
-BOUNDS = {
-    "greater_than_equal": ("ge", "at least"),
-    "greater_than": ("gt", "greater than"),
-    "less_than_equal": ("le", "at most"),
-    "less_than": ("lt", "less than"),
+BOUND_KINDS = {
+    "greater_than_equal": "ge",
+    "greater_than": "gt",
+    "less_than_equal": "le",
+    "less_than": "lt",
 }
 LENGTHS = {
     "too_short": "no fewer items than {min_length}",
@@ -40,12 +42,13 @@ LENGTHS = {
 }
 PATTERN_HINTS = {
     NAME_PATTERN: "a letter, then letters, digits and _",
+    REFERENCE_PATTERN: "a letter, then letters, digits and _; and / in the names of what was expanded",
     FILE_NAME_PATTERN: "a letter or a digit, then letters, digits, _, . and -",
     SYMBOL_PATTERN: "lengths are numbers; symbols such as N begin with a capital letter",
 }
 """What names look like, in words."""
 JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
-Path = tuple[object, ...]
+Steps = tuple[object, ...]
 
 
 def validate(document: Mapping[str, Any], where: str = "") -> ModelSpec:
@@ -61,7 +64,7 @@ def validate(document: Mapping[str, Any], where: str = "") -> ModelSpec:
 
 def problems(error: ValidationError, document: Any, where: str) -> list[Problem]:
     """One problem for each place: what several branches of a choice expected is said in one."""
-    found: dict[Path, list[dict[str, Any]]] = {}
+    found: dict[Steps, list[dict[str, Any]]] = {}
     for item in error.errors(include_url=False):
         found.setdefault(place(item, document), []).append(dict(item))
     above = {path[:length] for path in found for length in range(len(path))}
@@ -75,7 +78,7 @@ def problems(error: ValidationError, document: Any, where: str) -> list[Problem]
     return said
 
 
-def place(item: Mapping[str, Any], document: Any) -> Path:
+def place(item: Mapping[str, Any], document: Any) -> Steps:
     """The error's place in the document: pydantic's, without the names of branches."""
     path: list[object] = []
     value = document
@@ -104,9 +107,9 @@ def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], where
     special = SPECIAL.get(kind)
     if special is not None:
         return special(item, where)
-    if kind in BOUNDS:
-        key, words = BOUNDS[kind]
-        return Problem("NBN113", where, f"must be {words} {context[key]}, got {shorten(given)}")
+    if kind in BOUND_KINDS:
+        key = BOUND_KINDS[kind]
+        return Problem("NBN113", where, f"must be {BOUNDS[key][1]} {context[key]}, got {shorten(given)}")
     if kind in KINDS or kind == "literal_error":
         return wrong_kind(everything, given, where)
     if kind == "form":
@@ -127,9 +130,21 @@ def wrong_kind(items: list[dict[str, Any]], given: object, where: str) -> Proble
     words = [word for item in literals for word in expected_words(item["ctx"]["expected"])]
     kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
     if isinstance(given, str) and words and not kinds:
-        return Problem("NBN114", where, f"unknown word {shorten(given)}", suggestion(given, words))
-    wanted = kinds + [f'"{word}"' for word in words[:4]]
-    return Problem("NBN112", where, f"expected {' or '.join(wanted)}, got {described(given)}")
+        return Problem("NBN114", where, f"unknown word {shorten(given)}", suggest(given, words))
+    wanted = kinds + [f'"{word}"' for word in words]
+    return Problem("NBN112", where, f"expected {' or '.join(wanted)}, got {described(given)}", mend(given, where))
+
+
+def mend(given: object, where: str) -> str:
+    """The hint for a value of the wrong kind whose author meant something else."""
+    if where.endswith("/activation") and isinstance(given, Mapping):
+        told = given.get("op", given.get("name"))
+        word = told if isinstance(told, str) else "leaky_relu"
+        return f'with settings it is a node of its own: write {{"op": "linear", …}} and {{"op": "{word}", …}}'
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if number and re.search(r"(/nodes/\d+|/loss)/inputs(/\d+)?$", where):
+        return f'give the number a name: "constants": {{"c": {shorten(given)}}}, and read "c"'
+    return ""
 
 
 def expected_words(text: str) -> list[str]:
@@ -154,7 +169,7 @@ def extra(item: Mapping[str, Any], where: str) -> Problem:
     """A key that the object does not have."""
     key = item["loc"][-1]
     known = {name for model in models_at(item["loc"][:-1]) for name in named(model)}
-    return Problem("NBN111", where, f'unknown key "{key}"', suggestion(key, known))
+    return Problem("NBN111", where, f'unknown key "{key}"', suggest_key(key, known))
 
 
 def unknown_tag(item: Mapping[str, Any], where: str) -> Problem:
@@ -166,13 +181,21 @@ def unknown_tag(item: Mapping[str, Any], where: str) -> Problem:
     words = expected_words(item["ctx"]["expected_tags"])
     if not isinstance(word, str):
         return Problem("NBN112", place, f"expected a string, got {described(word)}")
-    return Problem("NBN114", place, f"unknown {key} {shorten(word)}", suggestion(word, words))
+    first = LOSSES if item["loc"][0] == "loss" else ()
+    return Problem("NBN114", place, f"unknown {key} {shorten(word)}", suggest(word, words, first))
 
 
 def no_tag(item: Mapping[str, Any], where: str) -> Problem:
     """An object without the word that tells what it is."""
     key = item["ctx"]["discriminator"].strip("'")
-    return Problem("NBN110", f"{where}/{key}", f'"{key}" is missing', "this word tells what the object is")
+    other = next((name for name in item["input"] if translation(name, [key])), None)
+    words = [word for model in models_at(item["loc"]) if isinstance(word := word_of(model), str)]
+    first = LOSSES if item["loc"][0] == "loss" else ()
+    hint = suggest("", words, first)
+    if other is not None:
+        word = item["input"][other]
+        hint = f'write "{key}": {shorten(translation(word, words) or word)} instead of "{other}"'
+    return Problem("NBN110", f"{where}/{key}", f'"{key}" is missing', hint)
 
 
 def bad_pattern(item: Mapping[str, Any], where: str) -> Problem:
@@ -189,6 +212,12 @@ def no_text(item: Mapping[str, Any], where: str) -> Problem:
     return Problem("NBN105", where, f"{shorten(item['input'])} is no text: it holds half of a surrogate pair")
 
 
+def no_units(item: Mapping[str, Any], where: str) -> Problem:
+    """A layer of which nothing tells how many neurons it has."""
+    hint = 'the number of neurons; or exact values of "weight", which tell it'
+    return Problem("NBN110", f"{where}/units", item["msg"], hint)
+
+
 def bad_values(item: Mapping[str, Any], where: str) -> Problem:
     """Exact values that are no regular array of numbers."""
     return Problem("NBN112", where, f"expected a number or lists of numbers, equally long; got {item['msg']}")
@@ -202,6 +231,7 @@ SPECIAL = {
     "string_pattern_mismatch": bad_pattern,
     "string_unicode": no_text,
     "values": bad_values,
+    "no_units": no_units,
 }
 
 
