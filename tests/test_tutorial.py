@@ -114,6 +114,10 @@ def test_three_equations_sum_the_gradient_over_both_paths():
     cost, gradients = model.gradients()
     assert cost == 100
     assert gradients == {"a": 50, "b": 30}
+    model.parameters["b"][...] = 5 + 1e-6
+    above = model.predict()
+    model.parameters["b"][...] = 5 - 1e-6
+    assert (above - model.predict()) / 2e-6 == pytest.approx(30, rel=1e-8)
     assert model.graph.forward_order == ("c", "d", "e")
     assert model.graph.backward_order == ("e", "d", "c")
 
