@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.errors import printable
-from nbn_spec.graph import Input
+from nbn_spec.graph import BATCH, Input
 from nbn_spec.metrics import BinaryAccuracy
 from nbn_spec.model import Model
 from nbn_spec.summary import counted, table
@@ -69,7 +69,7 @@ def outputs(model: Model, data: Mapping[str, Any]) -> list[Shown]:
 
 def is_batched(model: Model, name: str) -> bool:
     """Whether a value has a row for every example."""
-    return model.graph.shape(name)[:1] == ("N",)
+    return model.graph.shape(name)[:1] == (BATCH,)
 
 
 def plan_line(trainer: Trainer) -> str:
