@@ -22,6 +22,7 @@ from nbn_spec.data import Source
 from nbn_spec.errors import ArchiveError, NbnError, shorten
 from nbn_spec.files import DAMAGED, write
 from nbn_spec.graph import DTYPES, Constant, Graph, Input, Node, Parameter, verify
+from nbn_spec.metrics import labels
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
 from nbn_spec.params import Layout, Seed, afford
@@ -112,6 +113,8 @@ def check_sizes(archive: zipfile.ZipFile, size: int, where: str) -> None:
     """Refuse a file whose members promise more bytes than it can hold."""
     if sum(info.file_size for info in archive.infolist()) > DEFLATED * size:
         raise ArchiveError("NBN500", where, "its members are said to be larger than the file can hold")
+    if len(set(archive.namelist())) < len(archive.namelist()):
+        raise ArchiveError("NBN501", where, "has two members of one name")
 
 
 def read(archive: zipfile.ZipFile, where: str) -> Saved:
@@ -134,15 +137,15 @@ def read(archive: zipfile.ZipFile, where: str) -> Saved:
     flat = np.empty(layout.size, graph.dtype)
     for name, view in layout.views(flat).items():
         view[...] = read_array(archive, f"param/{name}", view.shape, graph.dtype, where)
-    return Saved(replace(graph, constants=constants), flat, checked_spec(document, where))
+    return Saved(replace(graph, constants=constants), flat, checked_spec(document, graph, where))
 
 
-def checked_spec(document: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The canonical spec, whose seed, data and training must be ones."""
+def checked_spec(document: Mapping[str, Any], graph: Graph, where: str) -> Mapping[str, Any]:
+    """The canonical spec, whose seed, data and training must be ones, its metrics of values that the graph has."""
     spec = document.get("spec") or {}
     try:
         Seed.from_json(spec.get("seed") or {})
-        Training.from_canonical(spec.get("train") or {})
+        labels(Training.from_canonical(spec.get("train") or {}).metrics, graph)
         if spec.get("data"):
             Source.from_json(spec["data"])
     except NbnError as error:
@@ -157,7 +160,7 @@ def read_document(archive: zipfile.ZipFile, where: str) -> dict[str, Any]:
     """The JSON of the ``graph`` member."""
     text = read_member(archive, "graph", where, check_text)
     try:
-        document = json.loads(str(text))
+        document = json.loads(str(text), object_pairs_hook=unique, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         raise ArchiveError("NBN501", where, f"the graph is not JSON: {error}") from None
     if not isinstance(document, dict) or type(document.get("format")) is not int or document["format"] < 1:
@@ -166,6 +169,19 @@ def read_document(archive: zipfile.ZipFile, where: str) -> dict[str, Any]:
         message = f"has format {document['format']}, but this nbn_spec {VERSION} knows up to {FORMAT}"
         raise ArchiveError("NBN501", where, message, "update nbn_spec")
     return document
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The JSON object of these pairs; raises ``ValueError`` for a key that stands twice."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return made
+
+
+def no_number(word: str) -> float:
+    """NaN and Infinity are no JSON."""
+    raise ValueError(f"{word} is no number")
 
 
 def check_text(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
@@ -249,21 +265,42 @@ def names_of(document: Any) -> tuple[str, ...]:
     return tuple(exactly(str, name) for name in exactly(list, document))
 
 
+KEYS = {
+    "document": "format producer name dtype inputs constants parameters nodes outputs loss dead spec",
+    "input": "shape columns integer",
+    "constant": "shape",
+    "parameter": "shape trainable",
+    "node": "name op attributes inputs parameters shape",
+}
+"""The keys of the graph's objects, all of which are there and no others."""
+
+
+def closed(what: str, document: Any) -> Any:
+    """``document``, an object with exactly its keys; raises ``ValueError``."""
+    if set(exactly(dict, document)) != set(KEYS[what].split()):
+        raise ValueError(f"a {what} has the keys {KEYS[what]}, not {shorten(' '.join(document))}")
+    return document
+
+
 def from_json(document: Mapping[str, Any]) -> Graph:
     """The graph of a JSON object, constants still without their values. Raises one of ``UNREADABLE``."""
+    closed("document", document)
     if document["dtype"] not in DTYPES:
         raise ValueError(f"dtype {document['dtype']!r}")
     inputs = tuple(
         Input(name, shape_of(item["shape"]), names_of(item["columns"]), exactly(bool, item["integer"]))
         for name, item in document["inputs"].items()
+        if closed("input", item)
     )
     constants = tuple(
         Constant(name, np.broadcast_to(np.zeros((), np.int8), lengths_of(item["shape"])))
         for name, item in document["constants"].items()
+        if closed("constant", item)
     )
     parameters = tuple(
         Parameter(name, lengths_of(item["shape"]), exactly(bool, item["trainable"]))
         for name, item in document["parameters"].items()
+        if closed("parameter", item)
     )
     return Graph(
         name=exactly(str, document["name"]),
@@ -280,7 +317,7 @@ def from_json(document: Mapping[str, Any]) -> Graph:
 
 def node_from_json(document: Mapping[str, Any]) -> Node:
     """One node; raises one of ``UNREADABLE``."""
-    word = document["op"]
+    word = closed("node", document)["op"]
     if word not in OPS:
         raise ValueError(f'unknown op "{word}"')
     try:

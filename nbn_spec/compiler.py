@@ -39,7 +39,11 @@ def compile(source: Source, *, seed: int | None = None, allow_outside: bool = Fa
     one, where the spec is no file). Raises :class:`SpecError`, :class:`GraphError`, :class:`DataError` or
     :class:`TrainingError` with all that is wrong at one stage.
     """
-    graph, canonical = graph_of(source, seed)
+    return model_of(*graph_of(source, seed), allow_outside)
+
+
+def model_of(graph: Graph, canonical: Canonical, allow_outside: bool = False) -> Model:
+    """The model of a graph, its parameters initialized; raises :class:`GraphError` where that cannot be done."""
     document = canonical.to_json()
     try:
         flat = initialize(graph, Layout.of(graph), Seed.from_json(document["seed"]))

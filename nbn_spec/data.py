@@ -163,10 +163,22 @@ def checked(graph: Graph, source: Source, inputs: Sequence[Input], place: Place)
 
 def plain(values: object, where: str) -> Array:
     """Nested lists as an array; raises :class:`DataError` where the rows differ in length."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DataError("NBN302", where, "has masked values", "fill them or leave the examples out")
     try:
-        return np.asarray(values)
-    except (ValueError, TypeError, OverflowError):
+        array: Array = np.asarray(values)
+        return array.astype(np.float64) if holds_large_integers(array) else array
+    except (ValueError, TypeError):
         raise DataError("NBN303", where, "the rows are not equally long, or hold more than numbers") from None
+    except OverflowError:
+        raise DataError("NBN304", where, "holds an integer that is too large for any float") from None
+    except RuntimeError as error:  # what other libraries' arrays raise
+        raise DataError("NBN302", where, f"cannot be read as an array: {error}") from None
+
+
+def holds_large_integers(array: Array) -> bool:
+    """Whether NumPy made objects of plain numbers, because some are integers that 64 bits cannot hold."""
+    return array.dtype == object and all(type(item) in (int, float) for item in array.flat)
 
 
 def load_csv(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, Array]:
@@ -187,10 +199,10 @@ class Table:
     def cells(self, column: str) -> list[str]:
         """A column's cells; raises :class:`DataError` where the header does not name it exactly once."""
         if self.header.count(column) != 1:
-            how, hint = "not", suggestion(column, self.header)
+            how, hint = "is not", suggestion(column, self.header)
             if column in self.header:
-                how, hint = "more than once", "give each column its own name"
-            raise DataError("NBN301", f"{self.path}:1", f'column "{column}" stands {how} in the header', hint)
+                how, hint = "stands more than once", "give each column its own name"
+            raise DataError("NBN301", f"{self.path}:1", f'column "{column}" {how} in the header', hint)
         index = self.header.index(column)
         return [row[index] for row in self.rows]
 

@@ -236,6 +236,8 @@ def verify(graph: Graph) -> None:
         demand(NAME.fullmatch(name) is not None, graph.name, f"{name!r} may not be used as a name")
     for item in graph.inputs:
         demand(BATCH not in item.shape[1:], item.name, f"has {BATCH} elsewhere than in front: {show(item.shape)}")
+        named = not item.columns or item.shape[-1:] == (len(set(item.columns)),) == (len(item.columns),)
+        demand(named, item.name, f"has other columns than its shape {show(item.shape)}")
     seen: dict[str, tuple[Shape, bool]] = {}
     count = len(graph.inputs) + len(graph.constants) + len(graph.parameters)
     demand(count == len(graph.leaves), graph.name, "has two leaves of one name")

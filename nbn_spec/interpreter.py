@@ -65,6 +65,9 @@ class Interpreter:
         self._forward: list[Call] = [call for part in calls[: program.forward] for call in part]
         self._backward: list[Call] = [call for part in calls[program.forward :] for call in part]
 
+    def __getstate__(self) -> dict[str, object]:
+        raise TypeError("an interpreter cannot be copied or pickled: its calls hold views; bind the program again")
+
     def _bind_leaves(self, graph: Graph, layout: Layout, flat: Array, inputs: Mapping[str, Array]) -> None:
         """Data, constants and parameters that the program reads."""
         slots = self.program.slots

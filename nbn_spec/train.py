@@ -148,6 +148,9 @@ class Trainer:
         self.validation = self.binder.measuring(self.held_back, size) if self.held_back else None
         self.update = training.optimizer.bind(self.trained, grad[: layout.trainable])
 
+    def __getstate__(self) -> dict[str, object]:
+        raise TypeError("a trainer cannot be copied or pickled: copy its model and make another trainer")
+
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the data."""

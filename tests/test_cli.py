@@ -246,7 +246,7 @@ AMISS = {
         "spec.json#/nodes/0/bias",
     ),
     "a file that is not there": ({"data": {"csv": "nowhere.csv"}}, "spec.json: nowhere.csv: there is no such"),
-    "a column that is not there": ({"data": {"csv": "data.csv", "columns": {"y": "c"}}}, 'column "c" stands not'),
+    "a column that is not there": ({"data": {"csv": "data.csv", "columns": {"y": "c"}}}, 'column "c" is not'),
     "values of another shape": ({"data": {"values": {"x": [[1, 2]], "y": [[1]]}}}, "data.values.x: has shape"),
     "different numbers of examples": ({"data": VALUES}, "spec.json: y: N is 2 here"),
     "a training without a loss": ({"loss": None}, "no loss to minimize"),

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from commands import ENVIRONMENT, MODELS, variant
+from commands import ENVIRONMENT, MODELS, nbn, variant
 
 import nbn_spec
 from nbn_spec.cli.progress import Interrupt
@@ -168,9 +168,9 @@ def test_a_second_signal_ends_the_program_at_once():
         assert (interrupt.asked(), interrupt.code) == (False, 0)
         signal.raise_signal(signal.SIGTERM)
         assert (interrupt.asked(), interrupt.code) == (True, 143)
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        for again in (signal.SIGINT, signal.SIGTERM):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(again)
     assert signal.getsignal(signal.SIGTERM) == before
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
@@ -210,3 +210,46 @@ def test_progress_bar_on_a_terminal(tmp_path):
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     for epoch in (" 0", "15", "30", "39"):
         assert re.search(rf"[\r\n]epoch {epoch}  loss 0\.\d+\r*\n", plain)
+
+
+def test_a_spec_from_a_pipe(tmp_path):
+    text = (MODELS / "or.json").read_text()
+    for command in ("validate", "graph"):
+        out, _ = nbn(command, "/dev/stdin", cwd=tmp_path, input=text)
+        assert "1-layer network" in out
+    nbn("run", "-q", "/dev/stdin", "--epochs", 1, cwd=tmp_path, input=text)
+    assert (tmp_path / "runs/or/model.npz").exists()
+
+
+def test_bytes_that_are_no_text_on_the_command_line(tmp_path):
+    nbn("run", MODELS / "xor.json", "--epochs", 1, "-q", cwd=tmp_path)
+    words = [sys.executable, "-m", "nbn_spec", "predict", "runs/xor/model.npz", "--json", b"[[0,\xff]]"]
+    done = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert b"not UTF-8" in done.stderr
+
+
+def test_what_lies_in_the_folder_of_results_is_left_alone(tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / ".writable").write_text("mine")
+    nbn("run", MODELS / "or.json", "--epochs", 1, "-q", "--out", folder, cwd=tmp_path)
+    assert (folder / ".writable").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == [".writable", "history.csv", "model.npz"]
+
+
+def test_runs_into_one_folder_at_the_same_time(tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "nbn_spec",
+        "run",
+        "-q",
+        str(MODELS / "or.json"),
+        "--epochs",
+        "1",
+        "--out",
+        "one",
+    ]
+    many = [subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT) for _ in range(6)]
+    assert [process.wait(timeout=120) for process in many] == [0] * 6

@@ -59,3 +59,9 @@ def test_what_is_loaded_asks_for_data(tmp_path, model, monkeypatch):
         with pytest.raises(nbn_spec.DataError, match="give arrays"):
             use()
     assert again.evaluate(model.data()) == model.evaluate()
+
+
+@pytest.mark.parametrize("how", COPIES.values(), ids=COPIES.keys())
+def test_a_trainer_is_not_copied(model, how):
+    with pytest.raises(TypeError, match="copy its model"):
+        how(model.trainer())

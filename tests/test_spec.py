@@ -364,7 +364,7 @@ def test_missing_data_is_told_when_it_is_needed(tmp_path: Path) -> None:
         model.fit()
     assert caught.value.problems[0].where == str(tmp_path / "none.csv")
     (tmp_path / "none.csv").write_text("x1,x2\n1,2\n")
-    with pytest.raises(DataError, match='column "y" stands not in the header') as caught:
+    with pytest.raises(DataError, match='column "y" is not in the header') as caught:
         model.fit()
     assert caught.value.problems[0].code == "NBN301"
 

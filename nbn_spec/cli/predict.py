@@ -31,7 +31,11 @@ def predict_archive(archive: Path, file: Path | None, text: str | None, out: Pat
         raise DataError("NBN306", "--data, --json", "exclude each other")
     if out is not None:
         check_target(out, [archive, *([file] if file else [])])
-    data = read_json(text.encode(), "--json", needed) if text is not None else read_file(model, file, needed)
+    data = (
+        read_json(text.encode(errors="surrogateescape"), "--json", needed)
+        if text is not None
+        else read_file(model, file, needed)
+    )
     results = outputs(model, data)
     if out is not None:
         write_results(out, results)

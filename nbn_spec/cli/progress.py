@@ -19,8 +19,8 @@ LONG = 1.0
 """Seconds after which a run gets a progress bar."""
 REFRESH = 0.1
 """Seconds between two updates of the progress bar."""
-AWAITED: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-"""The signals that end a training gently, each with what it does when it comes a second time."""
+AWAITED = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end a training gently."""
 
 
 class Interrupt:
@@ -44,10 +44,10 @@ class Interrupt:
         return self
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Remember the wish; the next one ends the program."""
+        """Remember the wish; the next one, of either kind, ends the program."""
+        if self.came:
+            raise KeyboardInterrupt
         self.came = number
-        for other in self.before:
-            signal.signal(other, AWAITED[other])
 
     def asked(self) -> bool:
         """Whether a signal came."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from nbn_spec.cli.guard import say
@@ -90,11 +91,10 @@ def values_and_gradients(model: Model) -> list[str]:
 
 def prepare(folder: Path) -> Path:
     """The folder for the results, made and tried before anything is computed."""
-    trial = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        trial.write_bytes(b"")
-        trial.unlink()
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise unwritable(folder, error) from None
     return folder

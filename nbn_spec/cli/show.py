@@ -26,8 +26,10 @@ ZIP = b"PK\x03\x04"
 def is_archive(path: Path) -> bool:
     """Whether a file is an archive, or at least is called like one."""
     try:
+        if path.suffix.lower() == ".npz" or not path.is_file():  # a pipe can be read but once
+            return path.suffix.lower() == ".npz" and path.is_file()
         with path.open("rb") as file:
-            return path.suffix.lower() == ".npz" or file.read(len(ZIP)) == ZIP
+            return file.read(len(ZIP)) == ZIP
     except (OSError, ValueError):  # the one who reads it in earnest says why that does not work
         return False
 
@@ -49,11 +51,11 @@ def validate_files(paths: Sequence[Path], quiet: bool, allow_outside: bool) -> i
 
 def validate_spec(path: Path, allow_outside: bool) -> str:
     """Check a document by all that ``run`` would find before its first step, and by the published schema."""
-    from nbn_spec.compiler import compile
-    from nbn_spec.spec.read import read_file
+    from nbn_spec.compiler import graph_of, model_of
 
-    model = compile(path, allow_outside=allow_outside)
-    check(read_file(path), "model", str(path))
+    graph, canonical = graph_of(path)
+    check(canonical.written, "model", str(path))
+    model = model_of(graph, canonical, allow_outside)
     try:
         check_training(model)
     except (DataError, TrainingError) as error:

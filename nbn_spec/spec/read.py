@@ -32,19 +32,18 @@ def read_file(path: Path) -> dict[str, Any]:
         raise SpecError("NBN100", "", message, "json.loads it first: a dict is a spec too")
     try:
         with open(path, "rb") as file:
-            if file.read(len(ZIP)) == ZIP:
-                raise SpecError("NBN101", str(path), "this is an archive, not a spec", "use nbn_spec.load")
-        size = path.stat().st_size
-        if size > LARGEST:
-            message = f"has {size:,} bytes, more than {LARGEST:,}"
-            raise SpecError("NBN104", str(path), message, "keep large arrays in csv, npy or npz files")
-        content = path.read_bytes()
+            content = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise SpecError("NBN100", str(path), "there is no such file") from None
     except OSError as error:
         raise SpecError("NBN100", str(path), f"cannot be read: {error.strerror or error}") from None
     except ValueError as error:
         raise SpecError("NBN100", str(path), f"is no path: {error}") from None
+    if content.startswith(ZIP):
+        raise SpecError("NBN101", str(path), "this is an archive, not a spec", "use nbn_spec.load")
+    if len(content) > LARGEST:
+        message = f"has more than {LARGEST:,} bytes"
+        raise SpecError("NBN104", str(path), message, "keep large arrays in csv, npy or npz files")
     return read(content, str(path))
 
 
