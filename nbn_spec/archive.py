@@ -10,7 +10,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -282,6 +282,12 @@ def closed(what: str, document: Any) -> Any:
     return document
 
 
+def entries(what: str, documents: Any) -> Iterator[tuple[str, Any]]:
+    """Name and object of each leaf of a kind; raises ``ValueError``."""
+    for name, document in exactly(dict, documents).items():
+        yield name, closed(what, document)
+
+
 def from_json(document: Mapping[str, Any]) -> Graph:
     """The graph of a JSON object, constants still without their values. Raises one of ``UNREADABLE``."""
     closed("document", document)
@@ -289,18 +295,15 @@ def from_json(document: Mapping[str, Any]) -> Graph:
         raise ValueError(f"dtype {document['dtype']!r}")
     inputs = tuple(
         Input(name, shape_of(item["shape"]), names_of(item["columns"]), exactly(bool, item["integer"]))
-        for name, item in document["inputs"].items()
-        if closed("input", item)
+        for name, item in entries("input", document["inputs"])
     )
     constants = tuple(
         Constant(name, np.broadcast_to(np.zeros((), np.int8), lengths_of(item["shape"])))
-        for name, item in document["constants"].items()
-        if closed("constant", item)
+        for name, item in entries("constant", document["constants"])
     )
     parameters = tuple(
         Parameter(name, lengths_of(item["shape"]), exactly(bool, item["trainable"]))
-        for name, item in document["parameters"].items()
-        if closed("parameter", item)
+        for name, item in entries("parameter", document["parameters"])
     )
     return Graph(
         name=exactly(str, document["name"]),

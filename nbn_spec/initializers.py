@@ -42,6 +42,31 @@ class Initializer(Record, ABC):
 
 
 @dataclass(frozen=True)
+class ScaledNormal(Initializer, ABC):
+    """Normal numbers whose variance follows from the fans."""
+
+    @abstractmethod
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """The variance."""
+
+    def draw(self, shape: Lengths, draws: Draws) -> Array:
+        return draws.standard_normal(shape) * sqrt(self.variance(*fans(shape)))
+
+
+@dataclass(frozen=True)
+class ScaledUniform(Initializer, ABC):
+    """Uniform numbers within a limit that follows from the fans."""
+
+    @abstractmethod
+    def square(self, fan_in: int, fan_out: int) -> float:
+        """The square of the limit."""
+
+    def draw(self, shape: Lengths, draws: Draws) -> Array:
+        limit = sqrt(self.square(*fans(shape)))
+        return np.asarray(draws.uniform(-limit, limit, shape))
+
+
+@dataclass(frozen=True)
 class Plain(Initializer):
     """The tutorial's small random numbers."""
 
@@ -52,83 +77,83 @@ class Plain(Initializer):
 
 
 @dataclass(frozen=True)
-class Xavier(Initializer):
+class Xavier(ScaledNormal):
     """The tutorial's xavier: LeCun's variance, not Glorot's."""
 
     equation = "N(0, 1) · √(1 / fan_in)"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return draws.standard_normal(shape) * sqrt(1.0 / fans(shape)[0])
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return 1.0 / fan_in
 
 
 @dataclass(frozen=True)
-class He(Initializer):
+class He(ScaledNormal):
     """The tutorial's he, for relu (He et al. 2015)."""
 
     equation = "N(0, 1) · √(2 / fan_in)"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return draws.standard_normal(shape) * sqrt(2.0 / fans(shape)[0])
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return 2.0 / fan_in
 
 
 @dataclass(frozen=True)
-class GlorotUniform(Initializer):
+class GlorotUniform(ScaledUniform):
     """Glorot & Bengio 2010, uniform."""
 
     equation = "U(−l, l), l = √(6 / (fan_in + fan_out))"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return symmetric(draws, sqrt(6.0 / sum(fans(shape))), shape)
+    def square(self, fan_in: int, fan_out: int) -> float:
+        return 6.0 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
-class GlorotNormal(Initializer):
+class GlorotNormal(ScaledNormal):
     """Glorot & Bengio 2010, normal (not truncated)."""
 
     equation = "N(0, 2 / (fan_in + fan_out))"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return draws.standard_normal(shape) * sqrt(2.0 / sum(fans(shape)))
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return 2.0 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
-class HeUniform(Initializer):
+class HeUniform(ScaledUniform):
     """He et al. 2015, uniform."""
 
     equation = "U(−l, l), l = √(6 / fan_in)"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return symmetric(draws, sqrt(6.0 / fans(shape)[0]), shape)
+    def square(self, fan_in: int, fan_out: int) -> float:
+        return 6.0 / fan_in
 
 
 @dataclass(frozen=True)
-class HeNormal(Initializer):
+class HeNormal(ScaledNormal):
     """He et al. 2015, normal (not truncated)."""
 
     equation = "N(0, 2 / fan_in)"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return draws.standard_normal(shape) * sqrt(2.0 / fans(shape)[0])
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return 2.0 / fan_in
 
 
 @dataclass(frozen=True)
-class LecunUniform(Initializer):
+class LecunUniform(ScaledUniform):
     """LeCun et al. 1998, uniform."""
 
     equation = "U(−l, l), l = √(3 / fan_in)"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return symmetric(draws, sqrt(3.0 / fans(shape)[0]), shape)
+    def square(self, fan_in: int, fan_out: int) -> float:
+        return 3.0 / fan_in
 
 
 @dataclass(frozen=True)
-class LecunNormal(Initializer):
+class LecunNormal(ScaledNormal):
     """LeCun et al. 1998, normal (not truncated)."""
 
     equation = "N(0, 1 / fan_in)"
 
-    def draw(self, shape: Lengths, draws: Draws) -> Array:
-        return draws.standard_normal(shape) * sqrt(1.0 / fans(shape)[0])
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return 1.0 / fan_in
 
 
 @dataclass(frozen=True)
@@ -232,11 +257,6 @@ class Identity(Initializer):
         if len(shape) != 2:
             raise ValueError("identity needs a shape of two axes")
         return np.eye(*shape) * self.gain
-
-
-def symmetric(draws: Draws, limit: float, shape: Lengths) -> Array:
-    """Uniform numbers within ±``limit``."""
-    return np.asarray(draws.uniform(-limit, limit, shape))
 
 
 INITIALIZERS: dict[str, type[Initializer]] = {

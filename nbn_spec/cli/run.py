@@ -11,9 +11,8 @@ from typing import Any
 from nbn_spec.cli.guard import say
 from nbn_spec.cli.progress import Interrupt, Progress
 from nbn_spec.cli.report import Shown, is_batched, outputs, plan_line, report
-from nbn_spec.cli.show import is_archive
 from nbn_spec.compiler import compile
-from nbn_spec.errors import Diverged, SpecError, TrainingError, printable
+from nbn_spec.errors import Diverged, TrainingError, printable
 from nbn_spec.model import Model
 from nbn_spec.summary import counted, headline
 from nbn_spec.train import History, Trainer, measure_statistics
@@ -35,9 +34,6 @@ class Options:
 
 def run_spec(spec: Path, options: Options) -> int:
     """Train the model of a spec, print what came of it, and save it; returns the exit code."""
-    if is_archive(spec):
-        hint = "predict and evaluate take archives; in Python, nbn_spec.load(…) gives its model, to train it on"
-        raise SpecError("NBN100", str(spec), "is an archive, not a spec", hint)
     model = compile(spec, seed=options.seed, allow_outside=options.allow_outside)
     folder = prepare(options.out or Path("runs") / model.graph.name)
     if model.graph.dead:

@@ -15,12 +15,10 @@ from nbn_spec.data import sizes
 from nbn_spec.errors import DataError, NbnError, TrainingError, printable
 from nbn_spec.graph import Graph
 from nbn_spec.model import Model
+from nbn_spec.spec.read import ZIP
 from nbn_spec.spec.schema import check, schema
 from nbn_spec.summary import counted, headline, summarize
 from nbn_spec.train import check_trainable, split
-
-ZIP = b"PK\x03\x04"
-"""How every archive begins."""
 
 
 def is_archive(path: Path) -> bool:

@@ -40,7 +40,8 @@ def read_file(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise SpecError("NBN100", str(path), f"is no path: {error}") from None
     if content.startswith(ZIP):
-        raise SpecError("NBN101", str(path), "this is an archive, not a spec", "use nbn_spec.load")
+        hint = "predict and evaluate take archives; in Python, nbn_spec.load gives the model, to train it on too"
+        raise SpecError("NBN101", str(path), "this is an archive, not a spec", hint)
     if len(content) > LARGEST:
         message = f"has more than {LARGEST:,} bytes"
         raise SpecError("NBN104", str(path), message, "keep large arrays in csv, npy or npz files")
