@@ -3,29 +3,133 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from reprlib import Repr
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+WIDTH = 100
+"""Columns that a message takes at most."""
+MOST_SHOWN = 20
+"""Problems that are shown at once; the rest is counted."""
+LISTED, COMPARED = 60, 1000
+"""How many known words a help line lists, and among how many it looks for one that is near."""
+Steps = tuple[object, ...]
+"""The steps of a JSON pointer."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a line of text: ``line`` and ``column`` count from 1, ``source`` is the whole line."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def excerpt(self) -> Iterator[str]:
+        """The line with its number and, beneath it, carets; of a long line the part around them."""
+        number = f"{self.line:5} | "
+        room = WIDTH - len(number)
+        start, first = 0, self.column - 1
+        text = "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in self.source)
+        if first + self.length > room:
+            start = max(0, min(first - room // 3, len(text) - room))
+        shown = text[start : start + room]
+        if start:
+            shown = "…" + shown[1:]
+        if start + room < len(text):
+            shown = shown[:-1] + "…"
+        yield (number + shown).rstrip()
+        carets = "^" * max(1, min(self.length, room - (first - start)))
+        yield " " * (len(number) - 2) + "| " + " " * (first - start) + carets
 
 
 @dataclass(frozen=True)
 class Problem:
     """One complaint: a stable ``code``, the place, the cause and the mend.
 
-    ``where`` is a JSON pointer into a document (``/nodes/2/units``), a file with row and column, or a name.
+    ``where`` is the place in words: a JSON pointer into a document (``model.json#/nodes/2/units``), a file with
+    row and column, or a name. ``path`` holds the steps of the pointer where the place is in a spec (a node may be
+    told by its name: ``("nodes", "z1", "weight")``), ``of_key`` says that the key itself is meant and not its
+    value, and ``span`` is the place in the text, as far as there is one. ``notes`` are further lines.
     """
 
     code: str
     where: str
     message: str
     hint: str = ""
+    notes: tuple[str, ...] = ()
+    path: Steps | None = None
+    of_key: bool = False
+    span: Span | None = None
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        help_line = f"\n  help: {printable(self.hint)}" if self.hint else ""
-        return printable(f"[{self.code}] {place}{self.message}") + help_line
+        return "\n".join(self.lines())
+
+    def heading(self) -> tuple[str, str]:
+        """The place, and the message, which names a place that is not in a text."""
+        if self.span is not None:
+            return printable(str(self.span)), printable(self.message)
+        return "", printable(f"{self.where}: {self.message}" if self.where else self.message)
+
+    def lines(self) -> Iterator[str]:
+        """The complaint as text, no line wider than ``WIDTH`` (but for a long path)."""
+        place, message = self.heading()
+        first = f"{place} {self.severity}[{self.code}]".lstrip()
+        yield from wrapped(message, f"{first} ")
+        if self.span is not None and self.span.source:
+            yield from self.span.excerpt()
+        for note in self.notes:
+            yield from wrapped(printable(note), "   ")
+        if self.hint:
+            yield from wrapped(printable(self.hint), "   help: ")
+
+    def to_json(self) -> dict[str, Any]:
+        """The complaint as ``schemas/report.schema.json`` has it."""
+        span = self.span
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "where": self.where,
+            "file": span.file if span else None,
+            "line": span.line if span else None,
+            "column": span.column if span else None,
+            "length": span.length if span else None,
+            "pointer": None if self.path is None else pointer(self.path),
+            "message": self.message,
+            "notes": list(self.notes),
+            "help": self.hint,
+        }
+
+
+def wrapped(text: str, lead: str) -> Iterator[str]:
+    """``text`` behind ``lead``, in lines that fit; further ones are indented."""
+    if len(lead) + len(text) <= WIDTH:
+        yield (lead + text).rstrip()
+        return
+    first, *rest = textwrap.wrap(text, max(WIDTH - len(lead), 20), break_on_hyphens=False) or [""]
+    yield (lead + first).rstrip()
+    yield from textwrap.wrap(
+        text[len(first) :].lstrip() if rest else "",
+        WIDTH,
+        initial_indent=" " * 6,
+        subsequent_indent=" " * 6,
+        break_on_hyphens=False,
+    )
+
+
+def pointer(path: Steps) -> str:
+    """The JSON pointer of some steps (RFC 6901); ``/`` for the whole document."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path) or "/"
 
 
 class NbnError(Exception):
@@ -33,8 +137,8 @@ class NbnError(Exception):
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, code: str, where: str, message: str, hint: str = "") -> None:
-        self.problems: tuple[Problem, ...] = (Problem(code, where, message, hint),)
+    def __init__(self, code: str, where: str, message: str, hint: str = "", **more: Any) -> None:
+        self.problems: tuple[Problem, ...] = (Problem(code, where, message, hint, **more),)
         super().__init__(code, where, message, hint)
 
     @classmethod
@@ -47,7 +151,7 @@ class NbnError(Exception):
         return error
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        return "\n".join(line for problem in self.problems[:MOST_SHOWN] for line in problem.lines())
 
 
 class SpecError(NbnError):
@@ -77,50 +181,25 @@ class ArchiveError(NbnError):
     """The archive is damaged, unreadable or not ours: NBN5xx."""
 
 
-CODES: dict[str, str] = {
-    "NBN100": "the file cannot be read",
-    "NBN101": "the text is not JSON",
-    "NBN102": "a key stands twice in one object",
-    "NBN103": "a number is not finite",
-    "NBN104": "the document is too deep or too large",
-    "NBN105": "the bytes are not UTF-8",
-    "NBN110": "a required key is missing",
-    "NBN111": "an unknown key",
-    "NBN112": "a value of the wrong type",
-    "NBN113": "a value out of bounds",
-    "NBN114": "an unknown word where only some are known",
-    "NBN115": "a version this program does not know",
-    "NBN116": "a name that may not be used",
-    "NBN117": "the published schema rejects the document",
-    "NBN200": "a name stands for two things",
-    "NBN201": "a name that nothing has",
-    "NBN202": "a cycle",
-    "NBN203": "shapes that do not fit",
-    "NBN204": "the loss is not a scalar",
-    "NBN205": "an attribute that does not fit",
-    "NBN206": "the wrong number of inputs",
-    "NBN208": "a parameter that cannot be initialized so",
-    "NBN209": "more memory than there is",
-    "NBN210": "the graph contradicts itself",
-    "NBN300": "the data file cannot be read",
-    "NBN301": "a column or array that is missing",
-    "NBN302": "a value that is not a number",
-    "NBN303": "data of the wrong shape",
-    "NBN304": "numbers that are not finite",
-    "NBN305": "a value the model cannot take",
-    "NBN306": "no data where data is needed",
-    "NBN307": "a path that leaves the spec's folder",
-    "NBN400": "training cannot start",
-    "NBN401": "training diverged",
-    "NBN402": "the result cannot be written",
-    "NBN500": "the archive cannot be read",
-    "NBN501": "the archive's contents do not fit together",
+class LintError(NbnError):
+    """What is only a warning otherwise, where warnings are to be errors: NBN9xx."""
+
+
+KINDS: dict[str, type[NbnError]] = {
+    "1": SpecError,
+    "2": GraphError,
+    "3": DataError,
+    "4": TrainingError,
+    "5": ArchiveError,
+    "9": LintError,
 }
-"""Every code and what it stands for."""
+"""The error for each group of codes."""
 
 
-LISTED, COMPARED = 60, 1000
-"""How many known words a help line lists, and among how many it looks for one that is near."""
+def error_of(problems: Iterable[Problem]) -> NbnError:
+    """The error for problems of one or several groups: that of the earliest stage."""
+    ordered = tuple(problems)
+    return KINDS[min(problem.code[3] for problem in ordered)].of(ordered)
 
 
 def printable(text: str) -> str:

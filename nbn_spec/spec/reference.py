@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nbn_spec.errors import CODES
+from nbn_spec.codes import CODES
 from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.metrics import METRICS
 from nbn_spec.ops import OPS
