@@ -21,12 +21,16 @@ from nbn_spec import version
 if TYPE_CHECKING:
     from nbn_spec import spec as spec
     from nbn_spec.compiler import compile as compile
+    from nbn_spec.diagnosis import Diagnosis as Diagnosis
+    from nbn_spec.diagnosis import diagnose as diagnose
     from nbn_spec.errors import ArchiveError as ArchiveError
     from nbn_spec.errors import DataError as DataError
     from nbn_spec.errors import Diverged as Diverged
     from nbn_spec.errors import GraphError as GraphError
+    from nbn_spec.errors import LintError as LintError
     from nbn_spec.errors import NbnError as NbnError
     from nbn_spec.errors import Problem as Problem
+    from nbn_spec.errors import Span as Span
     from nbn_spec.errors import SpecError as SpecError
     from nbn_spec.errors import TrainingError as TrainingError
     from nbn_spec.model import Model as Model
@@ -36,8 +40,14 @@ if TYPE_CHECKING:
     from nbn_spec.train import Trainer as Trainer
 
 __version__ = version.VERSION
-ERRORS = "ArchiveError DataError Diverged GraphError NbnError Problem SpecError TrainingError"
-PUBLIC = {"compiler": "compile", "errors": ERRORS, "model": "Model Trace load", "train": "History Trainer"}
+ERRORS = "ArchiveError DataError Diverged GraphError LintError NbnError Problem Span SpecError TrainingError"
+PUBLIC = {
+    "compiler": "compile",
+    "diagnosis": "Diagnosis diagnose",
+    "errors": ERRORS,
+    "model": "Model Trace load",
+    "train": "History Trainer",
+}
 """Public names by module, imported when they are first used: ``load`` never imports pydantic."""
 
 if not TYPE_CHECKING:  # or else a type checker would believe that every name exists

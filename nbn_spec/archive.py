@@ -18,14 +18,16 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from nbn_spec.budget import afford, estimate
 from nbn_spec.data import Source
 from nbn_spec.errors import ArchiveError, NbnError, shorten
 from nbn_spec.files import DAMAGED, write
 from nbn_spec.graph import DTYPES, Constant, Graph, Input, Node, Parameter, verify
+from nbn_spec.interpreter import LARGE
 from nbn_spec.metrics import labels
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
-from nbn_spec.params import Layout, Seed, afford
+from nbn_spec.params import Layout, Seed, mebibytes
 from nbn_spec.record import AttributeProblem, freeze
 from nbn_spec.train import Training
 from nbn_spec.version import VERSION
@@ -96,12 +98,16 @@ def save(path: str | Path, saved: Saved) -> None:
     write(path, content.getvalue())
 
 
-def load(path: str | Path) -> Saved:
-    """Read an archive; raises :class:`ArchiveError` for anything that is not a whole and consistent one."""
+def load(path: str | Path, max_memory: int | None = None) -> Saved:
+    """Read an archive; raises :class:`ArchiveError` for anything that is not a whole and consistent one.
+
+    So it does (NBN209) for one whose parameters need more than ``max_memory`` bytes or, without, than are free.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             check_sizes(archive, os.path.getsize(path), str(path))
-            return read(archive, str(path))
+            check_text_size(archive, str(path), max_memory)
+            return read(archive, str(path), max_memory)
     except FileNotFoundError:
         raise ArchiveError("NBN500", str(path), "there is no such file") from None
     except DAMAGED as error:
@@ -117,19 +123,27 @@ def check_sizes(archive: zipfile.ZipFile, size: int, where: str) -> None:
         raise ArchiveError("NBN501", where, "has two members of one name")
 
 
-def read(archive: zipfile.ZipFile, where: str) -> Saved:
-    """The contents of an opened archive."""
+def check_text_size(archive: zipfile.ZipFile, where: str, max_memory: int | None) -> None:
+    """Refuse a graph whose text alone is more than ``max_memory``; short ones are left out of the count."""
+    size = next((info.file_size for info in archive.infolist() if info.filename == "graph.npy"), 0)
+    if max_memory is not None and size > max(max_memory, LARGE):
+        message = f"the text of the graph needs {mebibytes(size)}, but max_memory is {mebibytes(max_memory)}"
+        raise ArchiveError("NBN209", where, message, "is this an archive that nbn_spec saved?")
+
+
+def read(archive: zipfile.ZipFile, where: str, max_memory: int | None = None) -> Saved:
+    """The contents of an opened archive; no array of it is made before all are counted."""
     document = read_document(archive, where)
     try:
         graph = from_json(document)
-        layout = Layout.of(graph)
-        afford(graph, layout)
         verify(graph)
     except NbnError as error:
         problem = error.problems[0]
         raise ArchiveError("NBN501", where, f"the graph is broken: {problem.where}: {problem.message}") from None
     except UNREADABLE as error:
         raise ArchiveError("NBN501", where, f"the graph cannot be read: {type(error).__name__}: {error}") from None
+    make_room(graph, where, max_memory)
+    layout = Layout.of(graph)
     constants = tuple(
         Constant(item.name, read_array(archive, f"constant/{item.name}", item.shape, graph.dtype, where))
         for item in graph.constants
@@ -138,6 +152,15 @@ def read(archive: zipfile.ZipFile, where: str) -> Saved:
     for name, view in layout.views(flat).items():
         view[...] = read_array(archive, f"param/{name}", view.shape, graph.dtype, where)
     return Saved(replace(graph, constants=constants), flat, checked_spec(document, graph, where))
+
+
+def make_room(graph: Graph, where: str, max_memory: int | None) -> None:
+    """Raises :class:`ArchiveError` for parameters and constants that are more than memory holds."""
+    try:
+        afford(estimate(graph, goal="load"), max_memory)
+    except NbnError as error:
+        problems = (replace(problem, where=f"{where}: {problem.where}") for problem in error.problems)
+        raise ArchiveError.of(problems) from None
 
 
 def checked_spec(document: Mapping[str, Any], graph: Graph, where: str) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbn_spec.budget import MEASURED, measured
 from nbn_spec.graph import BATCH, Graph
 from nbn_spec.interpreter import Interpreter, arena_of
 from nbn_spec.metrics import Measures, Metric, compared, measures
@@ -15,8 +16,6 @@ from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import Program, plan
 
 SHUFFLE_STREAM = 1
-MEASURED = 4096
-"""Examples that are measured at once, unless training takes more."""
 
 Arrays = Mapping[str, Array]
 Pairs = list[tuple[Array, Array]]
@@ -127,13 +126,18 @@ class Binder:
 
     def measuring(self, data: Arrays, size: int) -> Sweep:
         """Passes that only measure: in larger batches where training takes small ones, for speed."""
-        return Binder(self.graph, self.layout, self.flat, self.metrics).sweep(data, max(size, MEASURED))
+        sizes = {**symbols(self.graph, data), BATCH: examples_in(self.graph, data)}
+        most = measured(self.graph, sizes, self.fetch(), size, MEASURED)
+        return Binder(self.graph, self.layout, self.flat, self.metrics).sweep(data, most)
+
+    def fetch(self) -> list[str]:
+        """The values that are wanted: the loss, and what metrics look at."""
+        return [self.graph.loss or "", *compared(self.metrics, self.graph)]
 
     def program(self, data: Arrays, count: int) -> Program:
         """The program for ``count`` of the examples in ``data``."""
         sizes = {**symbols(self.graph, data), BATCH: count}
-        fetch = [self.graph.loss or "", *compared(self.metrics, self.graph)]
-        return plan(self.graph, sizes, fetch, backward=self.grad is not None)
+        return plan(self.graph, sizes, self.fetch(), backward=self.grad is not None)
 
     def some(self, program: Program, arena: Array, data: Arrays, buffers: Arrays, order: Order | None) -> Batch:
         """An interpreter that reads some examples at a time from the head of the buffers."""

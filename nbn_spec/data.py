@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nbn_spec.errors import DataError, shorten, suggestion
+from nbn_spec.errors import DataError, Problem, Steps, shorten, suggestion
 from nbn_spec.files import DAMAGED
 from nbn_spec.graph import BATCH, Graph, Input
 from nbn_spec.ops.base import Array, Domain, show
-from nbn_spec.params import free_memory, mebibytes
 from nbn_spec.record import AttributeProblem, Record, attr
+from nbn_spec.table import SHOWN, Column, Table, columns_of, indicators, read_csv, scaled
 
-SHOWN = 3
-"""How many bad values a message names; the rest is counted."""
 FRACTIONLESS = 2.0**53
 """From here on a float cannot tell neighbouring whole numbers apart."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column(Record):
-    """One or more columns of a csv file."""
-
-    column: str | tuple[str, ...] = attr(doc="The column's name in the header, or a list of names.")
-    map: dict[str, float] | None = attr(None, doc="A number for each word in the column.")
-    one_hot: tuple[str, ...] | None = attr(None, doc="The words in the column: each becomes a column of 0 and 1.")
-    scale: float = attr(1.0, doc="Factor on every number.")
-    standardize: bool = attr(False, doc="Mean 0, deviation 1, by the training part; becomes a node of the graph.")
-
-    def check(self) -> None:
-        if self.map is not None and self.one_hot is not None:
-            raise AttributeProblem("one_hot", "map and one_hot exclude each other")
-        if self.column == () or self.one_hot == ():
-            raise AttributeProblem("column" if self.column == () else "one_hot", "the list is empty")
-        if self.one_hot is not None and isinstance(self.column, tuple) and len(self.column) > 1:
-            raise AttributeProblem("one_hot", "takes a single column")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,28 +114,101 @@ class Place:
         return full
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the numbers of an input come from: what complaints call the place of each."""
+
+    label: str
+    path: Steps = ()
+    """The place in the spec; of values that stand there, a number's indices follow."""
+    table: Table | None = None
+    field: Any = None
+
+    def column(self, index: Sequence[int]) -> str | None:
+        """The column of a csv file that a number was read from; ``None`` where there is not just one."""
+        if self.table is None or self.field.one_hot is not None:
+            return None
+        names = (self.field.column,) if isinstance(self.field.column, str) else self.field.column
+        return str(names[index[1] if len(index) > 1 else 0])
+
+    def name(self, index: Sequence[int]) -> str:
+        """A number's place: its indices, or the line and column of the file."""
+        column = self.column(index)
+        if self.table is None or column is None:
+            return f"[{', '.join(map(str, index))}]"
+        return f'line {self.table.lines[index[0]]}, column "{column}",'
+
+    def at(self, problem: Problem, index: Sequence[int] | None) -> Problem:
+        """A problem with its place, of which ``index`` tells the first bad number."""
+        if index is None:
+            return replace(problem, where=self.label, path=self.path)
+        column = self.column(index)
+        if self.table is not None and column is not None:
+            return replace(problem, where=self.label, path=self.path, span=self.table.span(index[0], column))
+        inside = tuple(map(int, index)) if self.path[:2] == ("data", "values") else ()
+        return replace(problem, where=self.label, path=(*self.path, *inside))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An array and where it comes from."""
+
+    array: Array
+    origin: Origin
+
+
 def load(source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Array]:
     """An array for each of the inputs; raises :class:`DataError` with file, row, column and value."""
+    return {name: loaded.array for name, loaded in open_source(source, inputs, place).items()}
+
+
+def open_source(source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Loaded]:
+    """An array for each of the inputs and its origin; raises :class:`DataError` with all that is wrong."""
+    problems: list[Problem] = []
+    found: dict[str, Loaded] = {}
     for item in inputs:
         if item.name not in source.fields:
             hint = suggestion(item.name, source.fields)
-            raise DataError("NBN306", "data", f'says nothing of input "{item.name}"', hint)
-    readers: dict[str, Callable[[], dict[str, Array]]] = {
-        "values": lambda: {item.name: plain(source.fields[item.name], item.name) for item in inputs},
-        "csv": lambda: load_csv(source, inputs, place.find(source.path or "")),
-        "npz": lambda: load_npz(source, inputs, place.find(source.path or "")),
-        "npy": lambda: {item.name: load_npy(source.fields[item.name], place) for item in inputs},
-    }
-    return readers[source.kind]()
+            message = f'says nothing of input "{item.name}"'
+            problems.append(Problem("NBN306", "data", message, hint, path=("data", ENTRIES[source.kind])))
+    wanted = [item for item in inputs if item.name in source.fields]
+    try:
+        read = READERS[source.kind](source, place)
+    except DataError as error:
+        raise DataError.of([*problems, *error.problems]) from None
+    for item in wanted:
+        path = ("data", ENTRIES[source.kind], item.name)
+        try:
+            found[item.name] = read(item.name, path)
+        except DataError as error:
+            problems += error.at(*path)
+    if problems:
+        raise DataError.of(problems)
+    return found
 
 
 def checked(graph: Graph, source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Array]:
     """What a source holds for these inputs, loaded and checked; raises :class:`DataError`."""
-    arrays = load(source, inputs, place)
-    try:
-        return prepare(graph, arrays, inputs)
-    except DataError as error:
-        raise DataError.of(replace(p, where=source.label(p.where)) for p in error.problems) from None
+    return fitted(open_source(source, inputs, place), inputs, graph.dtype, graph.domains)
+
+
+def fitted(
+    found: Mapping[str, Loaded], inputs: Sequence[Input], dtype: str, domains: Mapping[str, Sequence[Domain]]
+) -> dict[str, Array]:
+    """The arrays as the inputs take them; raises :class:`DataError` with all that does not fit."""
+    arrays: dict[str, Array] = {}
+    problems: list[Problem] = []
+    for item in inputs:
+        loaded = found[item.name]
+        try:
+            arrays[item.name] = conform(item, loaded.array, dtype, loaded.origin)
+            for domain in domains.get(item.name, ()):
+                within(arrays[item.name], domain, item.name, loaded.origin)
+        except DataError as error:
+            problems += [loaded.origin.at(p, None) if p.path is None else p for p in error.problems]
+    if problems:
+        raise DataError.of(problems)
+    return arrays
 
 
 def plain(values: object, where: str) -> Array:
@@ -181,140 +231,83 @@ def holds_large_integers(array: Array) -> bool:
     return array.dtype == object and all(type(item) in (int, float) for item in array.flat)
 
 
-def load_csv(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, Array]:
-    """Arrays from the columns of a csv file with a header."""
-    table = read_csv(path, source.separator)
-    return {item.name: columns_of(table, source.fields[item.name], item) for item in inputs}
+Reader = Callable[[str, Steps], Loaded]
+"""The array of an input, by its name and its place in the spec."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A csv file: its header, its cells and the line of each row."""
+def read_values(source: Source, place: Place) -> Reader:
+    """How values that are written in the spec are read."""
 
-    path: Path
-    header: list[str]
-    rows: list[list[str]]
-    lines: list[int]
+    def read(name: str, path: Steps) -> Loaded:
+        return Loaded(plain(source.fields[name], source.label(name)), Origin(source.label(name), path))
 
-    def cells(self, column: str) -> list[str]:
-        """A column's cells; raises :class:`DataError` where the header does not name it exactly once."""
-        if self.header.count(column) != 1:
-            how, hint = "is not", suggestion(column, self.header)
-            if column in self.header:
-                how, hint = "stands more than once", "give each column its own name"
-            raise DataError("NBN301", f"{self.path}:1", f'column "{column}" {how} in the header', hint)
-        index = self.header.index(column)
-        return [row[index] for row in self.rows]
+    return read
 
 
-def read_csv(path: Path, separator: str = ",") -> Table:
-    """The cells of a csv file, stripped; empty lines are skipped. Raises :class:`DataError`."""
-    rows, lines, before = [], [], 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    rows.append([cell.strip() for cell in row])
-                    lines.append(before + 1)
-                before = reader.line_num
-    except csv.Error as error:
-        raise DataError("NBN300", f"{path}:{before + 1}", f"cannot be read as csv: {error}") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError("NBN300", str(path), f"cannot be read as csv: {error}", "save it as UTF-8 text") from None
-    if len(rows) < 2:
-        what = "is empty" if not rows else "has a header but no rows"
-        raise DataError(
-            "NBN300", str(path), what, "the first line names the columns, each further one is an example"
-        )
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(rows[0]):
-            message = f"has {len(row)} cells, but the header has {len(rows[0])}"
-            raise DataError("NBN300", f"{path}:{line}", message, f'cells are separated by "{separator}"')
-    return Table(path, rows[0], rows[1:], lines[1:])
+def read_table(source: Source, place: Place) -> Reader:
+    """How the columns of a csv file are read."""
+    table = read_csv(found_at(place, source.path or "", ("data", "csv")), source.separator)
+
+    def read(name: str, path: Steps) -> Loaded:
+        field = source.fields[name]
+        return Loaded(columns_of(table, field), Origin(source.label(name), path, table, field))
+
+    return read
 
 
-def columns_of(table: Table, field: Column, item: Input) -> Array:
-    """The array of an input from its columns: (N,) for a single one that the input takes so, else (N, columns)."""
-    names = (field.column,) if isinstance(field.column, str) else field.column
-    if field.one_hot is not None:
-        words = {word: i for i, word in enumerate(field.one_hot)}
-        classes = convert(table, names[0], lambda cell: words[cell], words)
-        return indicators(classes.astype(np.intp), len(words), str(table.path)) * field.scale
-    mapping = field.map
-    read: Callable[[str], float] = mapping.__getitem__ if mapping is not None else number
-    return scaled(np.stack([convert(table, name, read, mapping) for name in names], axis=1), field.scale)
+def read_npz(source: Source, place: Place) -> Reader:
+    """How the arrays of an npz file are read."""
+    path = found_at(place, source.path or "", ("data", "npz"))
 
-
-def scaled(array: Array, factor: float) -> Array:
-    """``array`` times ``factor``; what becomes infinite is found when it is checked."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return array if factor == 1 else np.asarray(array * factor)
-
-
-def number(cell: str) -> float:
-    """A finite number; raises ``ValueError``."""
-    value = float(cell)
-    if not math.isfinite(value) or "_" in cell or not cell.isascii():
-        raise ValueError(cell)
-    return value
-
-
-def convert(table: Table, column: str, read: Callable[[str], float], words: Iterable[str] | None) -> Array:
-    """A column's cells as numbers; raises :class:`DataError` that names the first bad ones."""
-    cells = table.cells(column)
-    try:
-        return np.array([read(cell) for cell in cells])
-    except (ValueError, KeyError):
-        raise bad_cells(table, column, cells, read, words) from None
-
-
-def bad_cells(
-    table: Table, column: str, cells: list[str], read: Callable[[str], float], words: Iterable[str] | None
-) -> DataError:
-    """The complaint about cells that ``read`` refuses."""
-    bad = []
-    for line, cell in zip(table.lines, cells, strict=True):
+    def read(name: str, place_in_spec: Steps) -> Loaded:
+        field = source.fields[name]
         try:
-            read(cell)
-        except (ValueError, KeyError):
-            bad.append((line, cell))
-    shown = ", ".join(f"line {line}: {shorten(cell) if cell else 'empty'}" for line, cell in bad[:SHOWN])
-    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    if words is None:
-        hint = 'give words a number each with "map", or columns of their own with "one_hot"'
-        return DataError("NBN302", f'{table.path}, column "{column}"', f"not a finite number: {shown}{more}", hint)
-    known = f"the known words are {', '.join(words)}"
-    return DataError("NBN302", f'{table.path}, column "{column}"', f"unknown word: {shown}{more}", known)
-
-
-def load_npz(source: Source, inputs: Sequence[Input], path: Path) -> dict[str, Array]:
-    """Arrays from an npz file."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            found = {}
-            for item in inputs:
-                field = source.fields[item.name]
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 if field.array not in archive.files:
                     hint = suggestion(field.array, archive.files)
-                    raise DataError("NBN301", str(path), f'holds no array "{field.array}"', hint)
-                found[item.name] = shaped(archive[field.array], field, f'{path}, array "{field.array}"')
-            return found
-    except DAMAGED as error:
-        raise DataError(
-            "NBN300", str(path), f"cannot be read as npz: {error}", "save it with numpy.savez"
-        ) from None
+                    message = f'holds no array "{field.array}"'
+                    raise DataError("NBN301", str(path), message, hint, path=("array",))
+                array = shaped(archive[field.array], field, f'{path}, array "{field.array}"')
+                return Loaded(array, Origin(source.label(name), place_in_spec))
+        except DAMAGED as error:
+            message = f"cannot be read as npz: {error}"
+            raise DataError("NBN300", str(path), message, "save it with numpy.savez") from None
+
+    return read
 
 
-def load_npy(field: File, place: Place) -> Array:
-    """The array of an npy file."""
-    path = place.find(field.file)
+def read_npy(source: Source, place: Place) -> Reader:
+    """How npy files are read."""
+
+    def read(name: str, place_in_spec: Steps) -> Loaded:
+        field = source.fields[name]
+        path = found_at(place, field.file, ("file",))
+        try:
+            array = shaped(np.load(path, allow_pickle=False), field, str(path))
+        except DAMAGED as error:
+            message = f"cannot be read as npy: {error}"
+            raise DataError("NBN300", str(path), message, "save it with numpy.save") from None
+        return Loaded(array, Origin(source.label(name), place_in_spec))
+
+    return read
+
+
+READERS: dict[str, Callable[[Source, Place], Reader]] = {
+    "values": read_values,
+    "csv": read_table,
+    "npz": read_npz,
+    "npy": read_npy,
+}
+ENTRIES = {"values": "values", "csv": "columns", "npz": "arrays", "npy": "npy"}
+"""The key of the spec's data that has an entry for each input, by the kind of the data."""
+
+
+def found_at(place: Place, path: str, spec_path: Steps) -> Path:
+    """The file behind a path that stands at this place of the spec."""
     try:
-        return shaped(np.load(path, allow_pickle=False), field, str(path))
-    except DAMAGED as error:
-        raise DataError(
-            "NBN300", str(path), f"cannot be read as npy: {error}", "save it with numpy.save"
-        ) from None
+        return place.find(path)
+    except DataError as error:
+        raise DataError.of(error.at(*spec_path)) from None
 
 
 def shaped(array: object, field: Numbers, where: str) -> Array:
@@ -342,44 +335,40 @@ def one_hot(array: Array, classes: int, where: str) -> Array:
     return indicators(numbers, classes, where)
 
 
-def indicators(numbers: Array, classes: int, where: str) -> Array:
-    """A column for each class: 1 where it is the example's, else 0."""
-    if (need := numbers.size * classes * 8) > (have := free_memory()):
-        message = f"{classes} classes in one-hot form need {mebibytes(need)}, but {mebibytes(have)} are free"
-        raise DataError(
-            "NBN305", where, message, "sparse_categorical_crossentropy takes the class numbers themselves"
-        )
-    found = np.zeros((*numbers.shape, classes))
-    np.put_along_axis(found, numbers[..., None], 1, axis=-1)
-    return found
-
-
-def whole(array: Array, where: str) -> Array:
+def whole(array: Array, where: str, origin: Origin | None = None) -> Array:
     """The array as int64; raises :class:`DataError` for anything but whole numbers."""
     if array.dtype.kind == "f" and (bad := ~((np.floor(array) == array) & (np.abs(array) < FRACTIONLESS))).any():
-        raise DataError(
-            "NBN305", where, f"must be whole numbers: {listed(array, bad)}", "class numbers are 0, 1, 2, …"
-        )
+        demand, hint = "must be whole numbers", "class numbers are 0, 1, 2, …"
+        raise bad_numbers("NBN305", where, demand, array, bad, origin, hint)
     if array.dtype.kind == "u" and (bad := array > np.iinfo(np.int64).max).any():
-        raise DataError("NBN305", where, f"must fit in 64 bits: {listed(array, bad)}")
+        raise bad_numbers("NBN305", where, "must fit in 64 bits", array, bad, origin)
     return array.astype(np.int64)
 
 
-def within(array: Array, domain: Domain, where: str) -> None:
+def within(array: Array, domain: Domain, where: str, origin: Origin | None = None) -> None:
     """Raises :class:`DataError` for the first values that are outside the domain."""
     bad = ~np.isin(array, domain.only) if domain.only else (array < domain.low) | (array > domain.high)
     if bad.any():
-        raise DataError("NBN305", where, f"must be {domain.words}: {listed(array, bad)}")
+        raise bad_numbers("NBN305", where, f"must be {domain.words}", array, bad, origin)
 
 
-def listed(array: Array, bad: Array) -> str:
+def bad_numbers(
+    code: str, where: str, demand: str, array: Array, bad: Array, origin: Origin | None, hint: str = ""
+) -> DataError:
+    """The complaint about numbers that are not as they must be: the first ones, and how many more there are."""
+    problem = Problem(code, where, f"{demand}: {listed(array, bad, origin)}", hint)
+    return DataError.of([problem if origin is None else origin.at(problem, np.argwhere(bad)[0].tolist())])
+
+
+def listed(array: Array, bad: Array, origin: Origin | None = None) -> str:
     """The first bad values with their places, and how many more there are."""
-    places = np.argwhere(bad)
-    shown = ", ".join(f"[{', '.join(map(str, place))}] is {array[tuple(place)]!s}" for place in places[:SHOWN])
+    places = np.argwhere(bad).tolist()
+    named = (origin or Origin("")).name
+    shown = ", ".join(f"{named(place)} is {array[tuple(place)]!s}" for place in places[:SHOWN])
     return shown + (f" and {len(places) - SHOWN} more" if len(places) > SHOWN else "")
 
 
-def conform(item: Input, value: object, dtype: str) -> Array:
+def conform(item: Input, value: object, dtype: str, origin: Origin | None = None) -> Array:
     """``value`` as the array that an input takes: right dtype, shape and layout, all finite.
 
     A single column fits both ``["N"]`` and ``["N", 1]``. Raises :class:`DataError`.
@@ -392,10 +381,10 @@ def conform(item: Input, value: object, dtype: str) -> Array:
     if not fits(array.shape, item):
         array = as_column(array, item)
     if item.integer:
-        return np.ascontiguousarray(whole(array, item.name))
+        return np.ascontiguousarray(whole(array, item.name, origin))
     cast = array if array.dtype == dtype and array.flags.c_contiguous else converted(array, dtype)
     if not np.logical_and.reduce(np.isfinite(cast), axis=None):
-        raise DataError("NBN304", item.name, f"must be finite in {dtype}: {listed(array, ~np.isfinite(cast))}")
+        raise bad_numbers("NBN304", item.name, f"must be finite in {dtype}", array, ~np.isfinite(cast), origin)
     return cast
 
 
@@ -424,22 +413,30 @@ def as_column(array: Array, item: Input) -> Array:
 
 
 def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input]) -> dict[str, Array]:
-    """What the given inputs take from ``arrays``, checked; raises :class:`DataError`.
+    """What the given inputs take from ``arrays``, checked; raises :class:`DataError` with all that is wrong.
 
     Names that are no input of the graph are refused; inputs that are not asked for are left aside.
     """
+    problems: list[Problem] = []
     for name in arrays:
         if not isinstance(graph.leaves.get(name), Input):
             known = [item.name for item in graph.inputs]
-            raise DataError("NBN306", str(name), "is no input of this model", suggestion(name, known))
+            hint = suggestion(name, known)
+            problems.append(Problem("NBN306", str(name), "is no input of this model", hint))
     found = {}
     for item in inputs:
         if item.name not in arrays:
-            raise DataError("NBN306", item.name, f"is needed: an array of shape {show(item.shape)}")
-        found[item.name] = conform(item, arrays[item.name], graph.dtype)
-    for name, array in found.items():
-        for domain in graph.domains[name]:
-            within(array, domain, name)
+            message = f"is needed: an array of shape {show(item.shape)}"
+            problems.append(Problem("NBN306", item.name, message))
+            continue
+        try:
+            found[item.name] = array = conform(item, arrays[item.name], graph.dtype)
+            for domain in graph.domains[item.name]:
+                within(array, domain, item.name)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError.of(problems)
     return found
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any, ClassVar, Literal
@@ -23,13 +22,18 @@ Steps = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a line of text: ``line`` and ``column`` count from 1, ``source`` is the whole line."""
+    """A stretch of a line of text: ``line`` and ``column`` count from 1.
+
+    ``source`` is the line or, of a very long one, the part around the place; ``cut`` counts what is left out
+    before it.
+    """
 
     file: str
     line: int
     column: int
     length: int = 1
     source: str = ""
+    cut: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -37,19 +41,23 @@ class Span:
     def excerpt(self) -> Iterator[str]:
         """The line with its number and, beneath it, carets; of a long line the part around them."""
         number = f"{self.line:5} | "
-        room = WIDTH - len(number)
-        start, first = 0, self.column - 1
-        text = "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in self.source)
-        if first + self.length > room:
+        room, first = WIDTH - len(number), self.column - 1 - self.cut
+        text = "".join(map(visible, self.source))
+        start = 0
+        if self.cut or first + self.length > room:
             start = max(0, min(first - room // 3, len(text) - room))
         shown = text[start : start + room]
-        if start:
+        if start or self.cut:
             shown = "…" + shown[1:]
         if start + room < len(text):
             shown = shown[:-1] + "…"
         yield (number + shown).rstrip()
-        carets = "^" * max(1, min(self.length, room - (first - start)))
-        yield " " * (len(number) - 2) + "| " + " " * (first - start) + carets
+        yield " " * 6 + "| " + " " * (first - start) + "^" * max(1, min(self.length, room - first + start))
+
+
+def visible(sign: str) -> str:
+    """A sign as an excerpt shows it: one that is, or at least takes, a place of its own."""
+    return sign if sign.isprintable() else " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -75,17 +83,11 @@ class Problem:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
-    def heading(self) -> tuple[str, str]:
-        """The place, and the message, which names a place that is not in a text."""
-        if self.span is not None:
-            return printable(str(self.span)), printable(self.message)
-        return "", printable(f"{self.where}: {self.message}" if self.where else self.message)
-
     def lines(self) -> Iterator[str]:
         """The complaint as text, no line wider than ``WIDTH`` (but for a long path)."""
-        place, message = self.heading()
-        first = f"{place} {self.severity}[{self.code}]".lstrip()
-        yield from wrapped(message, f"{first} ")
+        place = "" if self.span is None else f"{printable(str(self.span))} "
+        where = f"{printable(self.where)}: " if self.where and self.span is None else ""
+        yield from wrapped(printable(self.message), f"{place}{self.severity}[{self.code}] {where}")
         if self.span is not None and self.span.source:
             yield from self.span.excerpt()
         for note in self.notes:
@@ -112,19 +114,16 @@ class Problem:
 
 
 def wrapped(text: str, lead: str) -> Iterator[str]:
-    """``text`` behind ``lead``, in lines that fit; further ones are indented."""
+    """``text`` behind ``lead``, in lines that fit; where one does not suffice, below it and indented."""
     if len(lead) + len(text) <= WIDTH:
         yield (lead + text).rstrip()
         return
-    first, *rest = textwrap.wrap(text, max(WIDTH - len(lead), 20), break_on_hyphens=False) or [""]
-    yield (lead + first).rstrip()
-    yield from textwrap.wrap(
-        text[len(first) :].lstrip() if rest else "",
-        WIDTH,
-        initial_indent=" " * 6,
-        subsequent_indent=" " * 6,
-        break_on_hyphens=False,
-    )
+    indent = " " * 6
+    if len(lead) < WIDTH // 4:
+        yield from textwrap.wrap(lead + text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+        return
+    yield lead.rstrip()
+    yield from textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def pointer(path: Steps) -> str:
@@ -149,6 +148,10 @@ class NbnError(Exception):
         error = cls(first.code, first.where, first.message, first.hint)
         error.problems = ordered
         return error
+
+    def at(self, *path: object) -> list[Problem]:
+        """The problems, said to stand beneath this place of the spec."""
+        return [replace(problem, path=(*path, *(problem.path or ()))) for problem in self.problems]
 
     def __str__(self) -> str:
         return "\n".join(line for problem in self.problems[:MOST_SHOWN] for line in problem.lines())

@@ -15,12 +15,15 @@ from nbn_spec.ops.base import Array, Call, Calls, do
 from nbn_spec.params import Layout, free_memory, mebibytes
 from nbn_spec.plan import Program, Slot, Step, gradient
 
-LARGE = 2**26
-"""Bytes: whether there is as much memory is worth asking."""
+LARGE = 2**20
+"""Bytes: from here on it is worth asking whether there is as much memory."""
 
 
 def arena_of(size: int) -> Array:
-    """``size`` bytes that begin on a cache line; raises :class:`GraphError` where there are not as many."""
+    """``size`` bytes that begin on a cache line; raises :class:`GraphError` where there are not as many.
+
+    What a model does is counted before, as a whole; this is for passes that nobody could foresee.
+    """
     if size > LARGE and size > (have := free_memory()):
         message = f"a pass over the batch needs {mebibytes(size)}, but {mebibytes(have)} are free"
         raise GraphError("NBN209", "", message, "give fewer examples at once, or make the nodes smaller")

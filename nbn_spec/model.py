@@ -12,14 +12,15 @@ import numpy as np
 
 from nbn_spec import archive, metrics, summary
 from nbn_spec import data as reading
-from nbn_spec.batches import Binder, examples_in, symbols
+from nbn_spec.batches import Binder, symbols
+from nbn_spec.budget import Estimate, Goal, afford, estimate, limit_of, overview
 from nbn_spec.data import Place, Source
 from nbn_spec.errors import DataError, GraphError, TrainingError
 from nbn_spec.graph import BATCH, Graph, Input
 from nbn_spec.interpreter import Interpreter
 from nbn_spec.ops.base import Array
 from nbn_spec.params import Layout, Seed
-from nbn_spec.plan import gradient, plan
+from nbn_spec.plan import Program, gradient, plan
 from nbn_spec.train import History, OnEpoch, Stop, Trainer, Training, never
 
 KEPT_SIZES, KEPT_BYTES = 8, 2**26
@@ -45,15 +46,22 @@ class Model:
     """A compiled model: ``graph`` says what is computed, ``flat`` holds every parameter, ``spec`` is canonical.
 
     :meth:`predict`, :meth:`evaluate` and :meth:`gradients` may run in several threads at once; :meth:`fit`
-    changes the parameters and may not run beside them.
+    changes the parameters and may not run beside them. What each of them needs of memory is counted before it is
+    allocated, and refused (NBN209) where it is more than ``max_memory`` bytes or, without, than are free by then.
     """
 
     def __init__(
-        self, graph: Graph, flat: Array, spec: Mapping[str, Any] | None = None, place: Place | None = None
+        self,
+        graph: Graph,
+        flat: Array,
+        spec: Mapping[str, Any] | None = None,
+        place: Place | None = None,
+        max_memory: int | str | None = None,
     ) -> None:
         self.graph, self._flat = graph, flat
         self.spec: Mapping[str, Any] = spec or {}
         self.place = place
+        self.max_memory = limit_of(max_memory)
         self.layout = Layout.of(graph)
         self._needed = graph.needed_inputs(graph.outputs)
         self._predictors: dict[tuple[tuple[str, int], ...], list[Interpreter]] = {}
@@ -111,12 +119,12 @@ class Model:
         """The outputs for ``data``: an array, or a dict where the model has several outputs.
 
         ``data`` is ``{"x": array, …}``, or the array alone where the outputs need one input. Raises
-        :class:`DataError` for data that does not fit.
+        :class:`DataError` for data that does not fit, :class:`GraphError` for more than memory holds.
         """
         arrays = reading.prepare(self.graph, self._as_dict(data), self._needed)
         sizes = reading.sizes(self._needed, arrays)
         pool = self._pool(tuple(sizes.items()))
-        bound = self._predictor(sizes, pool)
+        bound = self._predictor(arrays, sizes, pool)
         for name, array in arrays.items():
             np.copyto(bound.arrays[name], array)
         with np.errstate(all="ignore"):
@@ -135,14 +143,40 @@ class Model:
             pool = self._predictors.setdefault(key, [])
         return pool
 
-    def _predictor(self, sizes: Mapping[str, int], pool: list[Interpreter]) -> Interpreter:
+    def _predictor(
+        self, arrays: Mapping[str, Array], sizes: Mapping[str, int], pool: list[Interpreter]
+    ) -> Interpreter:
         """An idle interpreter, or else a new one."""
         try:
             return pool.pop()  # not after a look at whether there is one: another thread might take it in between
         except IndexError:
             pass
         program = plan(self.graph, {BATCH: 1, **sizes}, self.graph.outputs)
+        need = self._afford("infer", arrays, program=program)
+        if self.max_memory is not None and need.total + self._idle() > self.max_memory:
+            self._predictors.clear()
         return Interpreter(program, self.layout, self.flat)
+
+    def _idle(self) -> int:
+        """Bytes that the idle interpreters keep."""
+        return sum(bound.program.arena for pool in [*self._predictors.values()] for bound in [*pool])
+
+    def _afford(
+        self,
+        goal: Goal,
+        arrays: Mapping[str, Array],
+        *,
+        training: Training | None = None,
+        program: Program | None = None,
+    ) -> Estimate:
+        """What ``goal`` needs with this data, all examples at once unless ``training`` takes fewer.
+
+        Raises :class:`GraphError` where that is more than memory holds.
+        """
+        sizes, data = symbols(self.graph, arrays), sum(array.nbytes for array in arrays.values())
+        need = estimate(self.graph, goal=goal, training=training, data=data, sizes=sizes, program=program)
+        afford(need, self.max_memory, held=self.flat.nbytes + data)
+        return need
 
     def _as_dict(self, data: Arrays | object) -> Arrays:
         """``data`` by input name; a bare array is for the only input that the outputs need."""
@@ -172,6 +206,7 @@ class Model:
         fetch = [self._loss(), *(self.graph.outputs if keep else ())]
         arrays = self._checked(data, fetch)
         program = plan(self.graph, symbols(self.graph, arrays), fetch, backward=True, keep=keep)
+        self._afford("trace" if keep else "gradients", arrays, program=program)
         grad = np.zeros_like(self.flat)
         bound = Interpreter(program, self.layout, self.flat, grad, inputs=arrays)
         with np.errstate(all="ignore"):
@@ -203,7 +238,7 @@ class Model:
         """``loss`` and the spec's metrics, on ``data`` or else on the spec's own."""
         training = self.training
         arrays = self._checked(data, [self._loss(), *metrics.compared(training.metrics, self.graph)])
-        size = examples_in(self.graph, arrays) if training.batch_size == "all" else training.batch_size
+        size = self._afford("evaluate", arrays, training=training).batch or 1
         with np.errstate(all="ignore"):
             return Binder(self.graph, self.layout, self.flat, training.metrics).measuring(arrays, size).mean()
 
@@ -219,7 +254,8 @@ class Model:
 
         ``on_epoch`` is called with each epoch's number and measurements; ``stop`` is asked after every step.
         The optimizer's memory and the shuffling start anew with every call; :meth:`trainer` gives what can go on.
-        Raises :class:`DataError`, :class:`TrainingError` where training cannot start, and :class:`Diverged`.
+        Raises :class:`DataError`, :class:`TrainingError` where training cannot start, :class:`GraphError` for more
+        than memory holds, and :class:`Diverged`.
         """
         return self.trainer(data, epochs=epochs).run(on_epoch, stop)
 
@@ -228,11 +264,14 @@ class Model:
         training = self.training if epochs is None else replace(self.training, epochs=whole(epochs))
         loss = [self.graph.loss] if self.graph.loss else []
         arrays = self._checked(data, [*loss, *metrics.compared(training.metrics, self.graph)])
+        if self.graph.backward_order:  # otherwise the trainer says what is missing
+            self._afford("train", arrays, training=training)
         return Trainer(self.graph, self.layout, self.flat, training, self.seed, arrays)
 
     def summary(self) -> str:
-        """The graph as a table: nodes in forward order, shapes, parameters, backward order, totals."""
-        return summary.summarize(self.graph)
+        """The graph as a table: nodes in forward order, shapes, parameters, backward order, totals, memory."""
+        training = self.training if self.spec.get("train") else None
+        return summary.summarize(self.graph, overview(self.graph, training))
 
     def save(self, path: str | Path) -> None:
         """Write an ``.npz`` archive; raises ``OSError``. A file that stands there is replaced in one step."""
@@ -249,7 +288,12 @@ def whole(epochs: object) -> int:
     return int(epochs)
 
 
-def load(path: str | Path) -> Model:
-    """The model of an archive; raises :class:`ArchiveError`. Needs NumPy only."""
-    saved = archive.load(path)
-    return Model(saved.graph, saved.flat, saved.spec)
+def load(path: str | Path, *, max_memory: int | str | None = None) -> Model:
+    """The model of an archive; raises :class:`ArchiveError`. Needs NumPy only.
+
+    ``max_memory`` (bytes, or words such as ``"512MiB"``) bounds loading it and all that the model does; left out,
+    the memory that is free.
+    """
+    limit = limit_of(max_memory)
+    saved = archive.load(path, limit)
+    return Model(saved.graph, saved.flat, saved.spec, max_memory=limit)

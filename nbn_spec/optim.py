@@ -31,6 +31,8 @@ class Optimizer(Record, ABC):
     """How parameters follow their gradients; an instance is the record of its settings."""
 
     equation: ClassVar[str] = ""
+    vectors: ClassVar[tuple[str, ...]] = ()
+    """All that :meth:`bind` allocates, each as long as the vector that is trained; a few single numbers aside."""
 
     @abstractmethod
     def bind(self, flat: Array, grad: Array) -> Update:
@@ -44,6 +46,7 @@ class Sgd(Optimizer):
     learning_rate: float = attr(0.01, gt=0, doc="Step size.")
 
     equation = "w ← w − learning_rate · g"
+    vectors = ("step",)
 
     def bind(self, flat: Array, grad: Array) -> Update:
         step = np.empty_like(flat)
@@ -66,6 +69,7 @@ class Adam(Optimizer):
     equation = (
         "m ← β₁·m + (1−β₁)·g; v ← β₂·v + (1−β₂)·g²; w ← w − learning_rate · m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + epsilon)"
     )
+    vectors = ("m", "v", "work")
 
     def bind(self, flat: Array, grad: Array) -> Update:
         m, v, work = np.zeros_like(flat), np.zeros_like(flat), np.empty_like(flat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,12 +15,30 @@ import numpy as np
 
 from nbn_spec.errors import GraphError
 from nbn_spec.graph import Graph, Parameter
-from nbn_spec.initializers import Draws
+from nbn_spec.initializers import (
+    Constant,
+    Draws,
+    Initializer,
+    Ones,
+    Orthogonal,
+    ScaledUniform,
+    TruncatedNormal,
+    Uniform,
+    Zeros,
+)
 from nbn_spec.ops.base import Array, show
 from nbn_spec.record import Record, attr
 
-COPIES = 2
-"""Values and gradients: what a model needs of memory at least, in lengths of the flat vector."""
+DRAWN: dict[type[Initializer], int] = {
+    **dict.fromkeys((ScaledUniform, Uniform, Zeros, Ones, Constant), 8),
+    TruncatedNormal: 26,
+    Orthogonal: 36,
+}
+"""Bytes that drawing takes at once for each number; 16 for the others: float64 before and after scaling."""
+UNLIMITED = 2**62
+"""Bytes: control groups without a limit say a number like this."""
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
@@ -79,9 +98,9 @@ class Layout:
 def initialize(graph: Graph, layout: Layout, seed: Seed) -> Array:
     """The flat vector of initial values, drawn in the order of the graph's parameters.
 
-    Raises :class:`GraphError` where an initializer cannot fill a shape or the memory does not suffice.
+    Whether there is room for it, the caller has asked (:func:`nbn_spec.budget.afford`). Raises :class:`GraphError`
+    where an initializer cannot fill a shape.
     """
-    afford(graph, layout)
     flat = np.empty(layout.size, dtype=graph.dtype)
     views, draws = layout.views(flat), seed.initial()
     for parameter in graph.parameters:
@@ -107,36 +126,83 @@ def first_values(parameter: Parameter, draws: Draws) -> Array:
         raise GraphError("NBN208", parameter.name, f"{error}, but this one is {show(parameter.shape)}") from None
 
 
-def afford(graph: Graph, layout: Layout) -> None:
-    """Refuse parameters that the machine's free memory cannot hold; counted before anything is allocated."""
-    need, have = COPIES * layout.size * np.dtype(graph.dtype).itemsize, free_memory()
-    if need > have:
-        largest = max(graph.parameters, key=lambda parameter: prod(parameter.shape))
-        raise GraphError(
-            "NBN209",
-            largest.name,
-            f"parameters and gradients need {mebibytes(need)}, but {mebibytes(have)} are free",
-            f"the largest is {largest.name} {show(largest.shape)}: make it smaller",
-        )
+def drawn(parameter: Parameter, itemsize: int) -> int:
+    """Bytes beside the flat vector while a parameter's first values are drawn or read, and checked."""
+    each = next((DRAWN[kind] for kind in type(parameter.init).__mro__ if kind in DRAWN), 16)
+    if parameter.init is None:  # exact values are there already; those of an archive are read on their own
+        each = 1 if parameter.value is not None else itemsize + 1
+    return each * prod(parameter.shape)
 
 
 def mebibytes(size: int) -> str:
-    """A number of bytes in words; it may be absurdly large."""
+    """A number of bytes in words, in MiB from one on; it may be absurdly large."""
+    if size < 2**10:
+        return f"{size} byte{'' if size == 1 else 's'}"
+    if size < 2**20:
+        return f"{size / 2**10:.1f} KiB"
+    if size < 100 * 2**20:
+        return f"{size / 2**20:.1f} MiB"
     return f"{size // 2**20:,} MiB" if size < 2**80 else "more than any machine has"
+
+
+def allowance(max_memory: int | None) -> tuple[int, str]:
+    """A limit in bytes, and where it comes from: what is free, unless the user says otherwise."""
+    if max_memory is not None:
+        return max_memory, "given as max_memory"
+    machine, container = free_on_machine(), free_in_container()
+    if container < machine:
+        return container, "free in the container (cgroup) of this process"
+    return machine, "free on this machine"
 
 
 def free_memory() -> int:
     """Bytes of memory that can still be had: on the machine, and within the limits of a container."""
-    return min(free_on_machine(), free_in_container())
+    return allowance(None)[0]
 
 
 def free_in_container() -> int:
-    """Bytes up to the limit of the control group (cgroup v2) that the process runs in."""
+    """Bytes up to the tightest limit of the control groups that the process runs in."""
+    return min((room for folder in control_groups() if (room := room_in(folder)) is not None), default=sys.maxsize)
+
+
+def control_groups() -> Iterator[Path]:
+    """The folders of the groups that limit memory (cgroup v2, and v1), each with those above it.
+
+    Within a container the own group is often mounted as the root, so that its path leads nowhere.
+    """
     try:
-        limit, used = (Path("/sys/fs/cgroup", name).read_text() for name in ("memory.max", "memory.current"))
-        return int(limit) - int(used)
-    except (OSError, ValueError):  # no such group, or "max": no limit
-        return sys.maxsize
+        lines = [line.split(":", 2) for line in MEMBERSHIP.read_text().splitlines()]
+    except OSError:
+        return
+    for number, kinds, path in (line for line in lines if len(line) == 3):
+        root = CGROUPS if number == "0" else CGROUPS / "memory"
+        if number == "0" or "memory" in kinds.split(","):
+            full = root / path.strip("/")
+            yield from (full, *(parent for parent in full.parents if parent.is_relative_to(root)))
+
+
+def room_in(folder: Path) -> int | None:
+    """Bytes that a group may still take: pages of files that it can drop count as free. ``None``: no limit."""
+    for limit, used, dropped in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most, have = int((folder / limit).read_text()), int((folder / used).read_text())
+        except (OSError, ValueError):  # no such group, or "max": no limit
+            continue
+        if most < UNLIMITED:
+            return max(0, most - have + droppable(folder, dropped))
+    return None
+
+
+def droppable(folder: Path, name: str) -> int:
+    """Bytes of a group's statistics, 0 where they are not told."""
+    try:
+        lines = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return next((int(line[1]) for line in lines if line[0] == name), 0)
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def free_on_machine() -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from math import prod
 
+from nbn_spec.budget import Estimate, listed, overview
 from nbn_spec.errors import printable
 from nbn_spec.graph import Graph, Node
 from nbn_spec.ops.base import Shape, show
@@ -120,8 +121,11 @@ def closing_lines(graph: Graph) -> list[str]:
     return [*lines, dead] if graph.dead else lines
 
 
-def summarize(graph: Graph) -> str:
-    """The whole graph: leaves, nodes in forward order with their place in the backward order, totals."""
+def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:
+    """The whole graph: leaves, nodes in forward order with their place in the backward order, totals, memory.
+
+    ``memory`` is what is known of that; left out, what one example takes to train on and to predict.
+    """
     backward = {name: i for i, name in enumerate(graph.backward_order, start=1)}
     rows = [row(graph, i, node, backward) for i, node in enumerate(graph.nodes, start=1)]
     lines = [
@@ -131,5 +135,6 @@ def summarize(graph: Graph) -> str:
         *table([HEADER, *rows], RIGHT, rule="─"),
         "",
         *map(printable, closing_lines(graph)),
+        *map(printable, listed(overview(graph) if memory is None else memory)),
     ]
     return "\n".join(lines)

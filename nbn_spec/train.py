@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,18 +13,24 @@ from typing import Any, Literal
 import numpy as np
 
 from nbn_spec.batches import Binder, Order, Sweep, examples_in
-from nbn_spec.errors import Diverged, TrainingError
+from nbn_spec.errors import Diverged, Steps, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import Graph
 from nbn_spec.interpreter import Interpreter
 from nbn_spec.metrics import METRICS, Metric, labels
 from nbn_spec.ops.base import Array
-from nbn_spec.optim import OPTIMIZERS, Optimizer, Sgd
+from nbn_spec.optim import OPTIMIZERS, Adam, Optimizer, Sgd
 from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import plan
 from nbn_spec.record import Record, attr
 
 SPLIT_STREAM = 2
+MOST_NORMS = 5
+"""Parameters whose gradients a divergence lists, and values that it says were read."""
+MOVE = 0.01
+"""What one update may move a weight by: little beside weights of the usual 0.1 to 1."""
+RATE: Steps = ("train", "optimizer", "learning_rate")
+"""Where a document has the learning rate."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,29 @@ def never() -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Break:
+    """Where training left the finite: ``when``, after how many ``updates`` of the run, and what was seen first.
+
+    ``node`` is the first whose value is not finite, ``parameter`` the first that is not, either may be ``""``;
+    ``read`` says what the node was computed from.
+    """
+
+    when: str
+    updates: int
+    node: str
+    parameter: str
+    read: tuple[str, ...] = ()
+
+
+class NotFiniteError(Exception):
+    """Ends the epochs of a run; ``found`` says why."""
+
+    def __init__(self, found: Break) -> None:
+        self.found = found
+        super().__init__(found)
+
+
 class Trainer:
     """Trains the parameters ``flat`` of a graph on checked arrays. Everything is bound here, once.
 
@@ -142,7 +171,7 @@ class Trainer:
         self.count = examples_in(graph, self.data)
         size = self.count if training.batch_size == "all" else min(training.batch_size, self.count)
         order = Order(self.count, seed) if training.shuffle and size < self.count else None
-        grad = np.zeros_like(flat)
+        self.grad = grad = np.zeros_like(flat)
         self.binder = Binder(graph, layout, flat, training.metrics, grad)
         self.batches = self.binder.sweep(self.data, size, order)
         self.validation = self.binder.measuring(self.held_back, size) if self.held_back else None
@@ -178,9 +207,8 @@ class Trainer:
                     if row is None or stop():
                         history.interrupted = len(history) < self.training.epochs
                         break
-        except Diverged as error:
-            error.history = history
-            raise
+        except NotFiniteError as end:
+            raise self._diverged(end.found, history) from None
         return history
 
     def _epoch(self, epoch: int, stop: Stop) -> dict[str, float] | None:
@@ -189,7 +217,7 @@ class Trainer:
         for step, batch in enumerate(self.batches):
             found = batch.forward()
             if not math.isfinite(found["loss"]):
-                raise self._diverged(epoch, step, batch.interpreter)
+                raise self._not_finite(epoch, step, batch.interpreter)
             for name, value in found.items():
                 sums[name] += value * batch.examples
             batch.interpreter.backward()
@@ -205,27 +233,28 @@ class Trainer:
         """Loss and metrics on the held-back part."""
         found = held_back.mean()
         if not math.isfinite(found["loss"]):
-            raise self._diverged_on(epoch, held_back)
+            raise self._not_finite_on(epoch, held_back)
         return {f"val_{name}": value for name, value in found.items()}
 
-    def _diverged_on(self, epoch: int, held_back: Sweep) -> Diverged:
-        """The error for the first batch of the held-back part whose loss is not finite."""
+    def _not_finite_on(self, epoch: int, held_back: Sweep) -> NotFiniteError:
+        """The end for the first batch of the held-back part whose loss is not finite."""
         bad = next(batch for batch in held_back if not math.isfinite(batch.forward()["loss"]))
-        return self._diverged(epoch, None, bad.interpreter)
+        return self._not_finite(epoch, None, bad.interpreter)
 
     def _check_parameters(self, epoch: int) -> None:
         """The latest updates may have broken what no forward pass has read yet, or what a sigmoid hides."""
         # The sum of squares is the cheapest look at all of them; as it may overflow, it only arouses suspicion.
         if not math.isfinite(np.dot(self.trained, self.trained)) and not finite(self.trained):
-            raise self._complain(f"epoch {epoch}, after its steps", "", self._broken())
+            updates = (epoch + 1) * self.steps_per_epoch
+            raise NotFiniteError(Break(f"epoch {epoch}, after its steps", updates, "", self._broken()))
 
     def _broken(self) -> str:
         """The first parameter that is not finite, if there is one."""
         views = self.layout.views(self.flat)
         return next((name for name, values in views.items() if not finite(values)), "")
 
-    def _diverged(self, epoch: int, step: int | None, bound: Interpreter) -> Diverged:
-        """The error for a loss that is not finite: the forward pass again, every value kept and looked at."""
+    def _not_finite(self, epoch: int, step: int | None, bound: Interpreter) -> NotFiniteError:
+        """The end for a loss that is not finite: the forward pass again, every value kept and looked at."""
         loss = self.graph.loss or ""
         inputs = {name: bound.arrays[name] for name in self.data if name in bound.arrays}
         program = plan(self.graph, bound.program.sizes, [loss], keep=True)
@@ -234,24 +263,106 @@ class Trainer:
         computed = (name for name in self.graph.forward_order if name in again.arrays)
         bad = next((name for name in computed if not finite(again.arrays[name])), loss)
         when = f"epoch {epoch}, " + ("on the validation part" if step is None else f"step {step}")
-        return self._complain(when, bad, self._broken(), fresh=epoch == step == 0)
+        made = epoch * self.steps_per_epoch + (self.steps_per_epoch if step is None else step)
+        sources = tuple(self.graph.by_name[bad].sources.values())[:MOST_NORMS]
+        read = tuple(f'"{bad}" reads "{name}": {spread(again.arrays[name])}' for name in sources)
+        return NotFiniteError(Break(when, made, bad, self._broken(), read))
 
-    def _complain(self, when: str, node: str, parameter: str, *, fresh: bool = False) -> Diverged:
-        """What stopped being finite first; ``fresh``: before any update of this run."""
-        parts, remedy = [], ""
-        if node:
-            op = self.graph.by_name[node].op
-            parts.append(f'node "{node}" ({op.word()}) is the first whose value is not finite')
-            remedy = op.remedy
-        if parameter:
+    def _diverged(self, found: Break, history: History) -> Diverged:
+        """The error for a run that left the finite. All that it tells beyond ``found`` is computed here."""
+        parts, remedy, fresh = [], "", not found.updates
+        if found.node:
+            op = self.graph.by_name[found.node].op
+            parts.append(f'node "{found.node}" ({op.word()}) is the first whose value is not finite')
+            remedy = "" if found.parameter else op.remedy
+        if found.parameter:
             how = "was not finite to begin with" if fresh else "had left the finite in an update before"
-            parts.append(f'parameter "{parameter}" {how}')
-        rate = getattr(self.training.optimizer, "learning_rate", None)
-        hint = f"try a smaller learning rate than {rate}, inputs of smaller scale, or another initializer"
-        if fresh:
-            hint = "no update was made yet: look at the scale of the inputs and at the initial parameters"
-        hint = f"{remedy}; {hint}" if remedy and not parameter else hint
-        return Diverged("NBN401", when, f"training diverged: {'; '.join(parts)}", hint)
+            parts.append(f'parameter "{found.parameter}" {how}')
+        hint = self._slower(found, history)
+        at_node = found.node and (remedy or fresh)
+        error = Diverged(
+            "NBN401",
+            found.node if at_node else str(RATE[-1]),
+            f"training diverged at {found.when}: {'; '.join(parts)}",
+            f"{remedy}; {hint}" if remedy else hint,
+            notes=(*found.read, *(() if fresh else self._norms())),
+            path=("nodes", found.node) if at_node else RATE,
+        )
+        error.history = history
+        return error
+
+    def _slower(self, found: Break, history: History) -> str:
+        """How to mend it, with a rate to try; before any update the rate is not to blame."""
+        if not found.updates:
+            return "no update was made yet: look at the scale of the inputs and at the initial parameters"
+        optimizer: Any = self.training.optimizer
+        steepest = float(np.abs(self.grad[: self.layout.trainable]).max()) if found.updates == 1 else math.nan
+        rate = smaller_rate(optimizer, history["loss"], self.steps_per_epoch, steepest)
+        smaller = f"try a smaller learning rate than {optimizer.learning_rate}, such as {rate:g}"
+        return f"{smaller}; or inputs of smaller scale, or another initializer"
+
+    def _norms(self) -> list[str]:
+        """A line for each of the largest gradients of the last update, beside the parameter as it is now."""
+        gradients, values = self.layout.views(self.grad), self.layout.views(self.flat)
+        trained = [item.name for item in self.graph.parameters if item.trainable]
+        norms = sorted(((norm(gradients[name]), name) for name in trained), key=largest_first)
+        rows = [f'"{name}": {size:.3g} (parameter: {norm(values[name]):.3g})' for size, name in norms[:MOST_NORMS]]
+        more = f" (the largest {MOST_NORMS} of {len(norms)})" if len(norms) > MOST_NORMS else ""
+        return [f"norms of the last update's gradients{more}:", *(f"  {row}" for row in rows)]
+
+
+def largest_first(row: tuple[float, str]) -> float:
+    """The key that sorts norms from the largest down, those that are no number in front."""
+    return -math.inf if math.isnan(row[0]) else -row[0]
+
+
+def norm(values: Array) -> float:
+    """The Euclidean norm, also where the squares would leave the finite; allocates."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(values.astype(np.float64) / largest))
+
+
+def spread(values: Array) -> str:
+    """From where to where an array's values go, in words."""
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        return f"{bad:,} of {values.size:,} values not finite"
+    if values.size == 1:
+        return f"{values.item():.3g}"
+    return f"from {values.min() + 0.0:.3g} to {values.max() + 0.0:.3g}" if values.size else "no values"
+
+
+def rise(losses: Sequence[float]) -> float | None:
+    """The factor by which the cost rose from its lowest epoch to the next; ``None`` where no rise was seen."""
+    lowest = min(range(len(losses)), key=losses.__getitem__, default=0)
+    if lowest + 1 >= len(losses) or losses[lowest] <= 0:
+        return None
+    return losses[lowest + 1] / losses[lowest]
+
+
+def smaller_rate(optimizer: Any, losses: Sequence[float], steps: int, steepest: float) -> float:
+    """A learning rate to try after a divergence, to one digit: at most a tenth of the present one, and at most 1.
+
+    ``losses`` are those of the epochs before, of ``steps`` updates each; ``steepest`` is the largest slope of the
+    first update where that was the only one, else NaN.
+
+    - The cost rose by a factor r in each step: on a parabola of curvature c, plain descent multiplies the distance
+      from the bottom by rate · c − 1 = √r, so rate / (1 + √r) is 1/c. It reaches the bottom in one step, and
+      whatever is below 2/c comes nearer. The first rise counts: later ones leave the parabola.
+    - Only one update was made: no weight should have moved by more than ``MOVE``.
+    - Adam moves a weight by about the rate, whatever the slope: the rate should be at most ``MOVE``.
+    """
+    rate, factor = optimizer.learning_rate, rise(losses)
+    found = [rate / 10, 1.0]
+    if isinstance(optimizer, Adam):
+        found.append(MOVE)
+    elif factor is not None:
+        found.append(rate / (1 + math.sqrt(factor ** (1 / steps))))
+    elif 0 < steepest < math.inf:
+        found.append(MOVE / steepest)
+    return float(f"{min(found):.0e}")
 
 
 def check_trainable(graph: Graph, training: Training, flat: Array) -> None:

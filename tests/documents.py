@@ -82,3 +82,8 @@ def node(**fields: Any) -> Callable[[Document], None]:
 
 def places(error: NbnError) -> list[tuple[str, str]]:
     return [(problem.code, problem.where) for problem in error.problems]
+
+
+def said(error: NbnError) -> str:
+    """All that an error says, not broken into lines."""
+    return "\n".join(part for p in error.problems for part in (f"{p.where}: {p.message}", *p.notes, p.hint))

@@ -19,11 +19,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbn_spec"
 ROOMS = [
     *("version", "codes", "errors", "record", "files", "ops.base", "initializers", "ops.*", "ops"),
-    *("graph", "params", "memory", "plan", "interpreter", "optim", "metrics"),
-    *("batches", "data", "train", "archive", "summary", "model"),
-    *("spec.words", "spec.fields", "spec.nodes", "spec.models", "spec.read"),
-    *("spec.validate", "spec.normalize", "spec.lower"),
-    *("spec.*", "spec", "compiler"),
+    *("graph", "params", "memory", "plan", "interpreter", "optim", "metrics", "budget"),
+    *("batches", "table", "data", "train", "health", "lint.*", "lint", "archive", "summary", "model", "pages"),
+    *("spec.words", "spec.fields", "spec.nodes", "spec.models", "spec.locate", "spec.mend", "spec.read"),
+    *("spec.complain", "spec.validate", "spec.normalize", "spec.lowering", "spec.ends", "spec.lower"),
+    *("spec.*", "spec", "compiler", "diagnosis"),
     *("report.*", "report", "backends.*", "backends", "cli.guard", "cli.*", "cli", "__main__", "(package)"),
 ]
 """In import order: a module imports only from rooms above its own, or (where it has a *) from siblings."""

@@ -13,9 +13,10 @@ import pytest
 from documents import Document, drop, good, put
 
 import nbn_spec
-from nbn_spec.data import Column, Place, Source, columns_of, load, number, read_csv
+from nbn_spec.data import Place, Source, load
 from nbn_spec.errors import DataError, GraphError, NbnError
 from nbn_spec.graph import Input
+from nbn_spec.table import Column, columns_of, number, read_csv
 
 X, Y = Input("x", ("N", 2)), Input("y", ("N", 1))
 
@@ -126,7 +127,11 @@ def test_unknown_words_of_a_column(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("a,b\nred,1\nblue,2\n")
     for how in ({"map": {"red": 1}}, {"one_hot": ["red"]}):
         found = refused(tmp_path, csv_source({"y": {"column": "a", **how}}), Y)
-        assert found == ("NBN302", 'data.csv, column "a"', 'unknown word: line 3: "blue"; the known words are red')
+        assert found == (
+            "NBN302",
+            'data.csv, column "a"',
+            'column "a": unknown word: line 3: "blue"; the known words are red',
+        )
 
 
 @pytest.mark.parametrize("cell", ["1", "-2.5", "+3", "1e3", ".5", "5."])
@@ -137,7 +142,7 @@ def test_numbers_in_cells(cell: str) -> None:
 def test_one_column_of_a_table_is_a_column_of_the_array(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text(PLAIN)
-    assert columns_of(read_csv(path), Column(column="a"), Y).shape == (2, 1)
+    assert columns_of(read_csv(path), Column(column="a")).shape == (2, 1)
 
 
 # ── npy and npz ──

@@ -1,12 +1,19 @@
-"""The flat vector: where each parameter lies, which generator fills it, and whether there is room."""
+"""The flat vector: where each parameter lies, which generator fills it, what is free, and limits in words."""
 
 from __future__ import annotations
+
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import nbn_spec
 from nbn_spec import params
+from nbn_spec.budget import limit_of, parse_size
+from nbn_spec.errors import SpecError
+from nbn_spec.graph import Parameter
+from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.params import Layout, Seed
 from nbn_spec.record import AttributeProblem
 
@@ -76,26 +83,199 @@ def test_what_is_no_seed(value):
         Seed(value)
 
 
-def test_more_parameters_than_memory_are_refused_before_they_are_allocated():
-    with pytest.raises(nbn_spec.GraphError) as caught:
-        nbn_spec.compile(document(units=10**12))
-    (problem,) = caught.value.problems
-    assert problem.code == "NBN209"
-    assert problem.where == "/nodes/2/weight"
-    assert "parameters and gradients need 22,888," in problem.message
-    assert "the largest is free/weight [1000000000000, 2]: make it smaller" in problem.hint
+@pytest.mark.parametrize("generator", ["pcg64", "mt19937"])
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (50, 50), (400, 300)], ids=str)
+@pytest.mark.parametrize("word", INITIALIZERS)
+def test_drawing_takes_no_more_than_is_counted(word, shape, generator):
+    init = INITIALIZERS[word](**({"constant": 0.5} if word == "constant" else {}))
+    flat, draws = np.empty(shape, np.float32), Seed(0, generator).initial()
+    init.draw((2, 2), draws)  # whatever is made once
+    tracemalloc.start()
+    try:
+        flat[...] = init.draw(shape, draws)
+        assert np.isfinite(flat).all()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    counted = params.drawn(Parameter("p", shape, init=init), 4)
+    assert peak <= counted + 2**11
+    assert counted <= 2.3 * peak  # NumPy reuses what a large expression no longer needs, where it can
 
 
-def test_room_is_needed_for_values_and_gradients(monkeypatch):
-    need = 2 * 28 * 4
-    monkeypatch.setattr(params, "free_memory", lambda: need)
-    assert nbn_spec.compile(document()).layout.size == 28
-    monkeypatch.setattr(params, "free_memory", lambda: need - 1)
-    with pytest.raises(nbn_spec.GraphError, match="NBN209"):
-        nbn_spec.compile(document())
+def test_exact_values_and_those_that_are_read():
+    assert params.drawn(Parameter("p", (3, 5), value=np.ones((3, 5))), 4) == 15
+    assert params.drawn(Parameter("p", (3, 5)), 4) == 15 * 5
+    assert params.drawn(Parameter("p", ()), 8) == 9
 
 
-def test_bytes_in_words():
-    assert params.mebibytes(3 * 2**30) == "3,072 MiB"
-    assert params.mebibytes(10**400) == "more than any machine has"
+WORDS = {
+    **{0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1024: "1.0 KiB", 2**20: "1.0 MiB", 3 * 2**19: "1.5 MiB"},
+    **{
+        99 * 2**20: "99.0 MiB",
+        100 * 2**20: "100 MiB",
+        3 * 2**30: "3,072 MiB",
+        10**400: "more than any machine has",
+    },
+}
+
+
+@pytest.mark.parametrize(("size", "words"), WORDS.items(), ids=WORDS.values())
+def test_bytes_in_words(size, words):
+    assert params.mebibytes(size) == words
+
+
+# What is free
+
+
+def write(folder, **files):
+    """The files of a control group; a dot cannot stand in a keyword."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(f"{text}\n")
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """A folder in place of the system's control groups, and what says to which of them the process belongs."""
+    monkeypatch.setattr(params, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(params, "MEMBERSHIP", tmp_path / "membership")
+
+    def belongs(*lines):
+        (tmp_path / "membership").write_text("".join(f"{line}\n" for line in lines))
+        return tmp_path / "cgroup"
+
+    return belongs
+
+
+def test_without_control_groups_there_is_no_limit(groups):
+    assert params.free_in_container() == sys.maxsize
+    groups("0::/")
+    assert params.free_in_container() == sys.maxsize
+    write(groups("0::/", "what is no line", "4:cpu:/"), memory__max="max", memory__current=5)
+    assert params.free_in_container() == sys.maxsize
+
+
+def test_the_tightest_group_counts(groups):
+    root = groups("0::/a/b")
+    write(root, memory__max=10**9, memory__current=10**8)
+    write(root / "a", memory__max=5000, memory__current=2000)
+    write(root / "a" / "b", memory__max="max", memory__current=1000)
+    assert params.free_in_container() == 3000
+    write(root / "a" / "b", memory__max=1500, memory__current=1400, memory__stat="anon 3\ninactive_file 700")
+    assert params.free_in_container() == 800, "pages of files can be dropped"
+    write(root / "a" / "b", memory__max=1500, memory__current=1600, memory__stat="broken")
+    assert params.free_in_container() == 0
+
+
+def test_groups_of_the_first_version(groups):
+    root = groups("9:name=systemd:/", "4:cpu,memory:/a", "0::/")
+    limits = {"memory__limit_in_bytes": 9000, "memory__usage_in_bytes": 5000}
+    write(root / "memory" / "a", **limits, memory__stat="inactive_file 1\ntotal_inactive_file 500")
+    write(root / "memory", memory__limit_in_bytes=9223372036854771712, memory__usage_in_bytes=10**9)
+    assert params.free_in_container() == 4500
+
+
+def test_a_group_that_is_mounted_as_the_root(groups):
+    write(groups("0::/docker/of/the/host"), memory__max=4096, memory__current=96)
+    assert params.free_in_container() == 4000
+
+
+def test_where_the_limit_comes_from(monkeypatch):
     assert params.free_memory() > 2**20
+    monkeypatch.setattr(params, "free_on_machine", lambda: 7)
+    monkeypatch.setattr(params, "free_in_container", lambda: 8)
+    assert params.allowance(None) == (7, "free on this machine")
+    assert params.free_memory() == 7
+    monkeypatch.setattr(params, "free_in_container", lambda: 6)
+    assert params.allowance(None) == (6, "free in the container (cgroup) of this process")
+    assert params.allowance(100) == (100, "given as max_memory")
+
+
+# Limits as users write them
+
+SIZES = {
+    "1": 1,
+    "1000000": 1_000_000,
+    "512MiB": 512 * 2**20,
+    "512 mib": 512 * 2**20,
+    " 2 GB ": 2 * 10**9,
+    "1.5G": 3 * 2**29,
+    "0.5K": 512,
+    "7b": 7,
+    "3.0": 3,
+    "64kB": 64_000,
+    "1TiB": 2**40,
+    "1T": 2**40,
+    "0.1TB": 10**11,
+    "1.0000000001K": 1024,
+    "1048576T": 2**60,
+}
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES.items())
+def test_sizes(text, size):
+    assert parse_size(text) == size
+    assert limit_of(text) == size
+
+
+NO_SIZES = [
+    *(
+        "",
+        " ",
+        "0",
+        "0 MiB",
+        "-1",
+        "-1 GB",
+        "+1",
+        "nan",
+        "inf",
+        "infinity",
+        "1e9",
+        "0x10",
+        "1_000",
+        "1,000",
+        "1.5",
+    ),
+    *(
+        "0.5B",
+        "0.0001K",
+        "MiB",
+        "1 2",
+        "1  GB",
+        "1 EB",
+        "1 XiB",
+        "1iB",
+        "1.G",
+        ".5G",
+        "5 %",
+        "٣",
+        "1048577T",
+        "9" * 21,
+    ),
+    *("9" * 5000, "512 MiB of it", "1\0", "1\nG", "1.5.5G"),
+]
+
+
+@pytest.mark.parametrize("text", NO_SIZES, ids=lambda text: repr(text[:20]))
+def test_what_is_no_size(text):
+    with pytest.raises(
+        ValueError, match=r"is no size|no whole number of bytes|more than any machine has"
+    ) as caught:
+        parse_size(text)
+    assert len(str(caught.value)) < 150
+    with pytest.raises(SpecError, match="NBN113"):
+        limit_of(text)
+
+
+@pytest.mark.parametrize("value", [0, -1, True, False, 1.5, float("nan"), float("inf"), [], {}, object(), b"1G"])
+def test_what_is_no_limit(value):
+    with pytest.raises(SpecError, match=r"NBN113.*max_memory"):
+        limit_of(value)
+    with pytest.raises(SpecError, match="NBN113"):
+        nbn_spec.load("there is none.npz", max_memory=value)
+
+
+def test_limits():
+    assert limit_of(None) is None
+    assert limit_of(5) == limit_of(np.int64(5)) == 5
+    assert type(limit_of(np.int64(5))) is int

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from documents import complaint, drop, good, put
+from documents import complaint, drop, good, put, said
 
 from nbn_spec.spec import words as table
 from nbn_spec.spec.models import METRIC_MODELS, OPTIMIZER_MODELS
@@ -51,8 +51,8 @@ MEANT = {
     "rate elsewhere by another's word": (put("/train/lr", 1), "#/train/lr", 'it belongs into "optimizer"'),
     "epochs elsewhere": (put("/epochs", 1), "#/epochs", 'it belongs into "train"'),
     "type for name": (
-        put("/train/optimizer", {"type": "Adam"}),
-        "#/train/optimizer/name",
+        put("/train/optimizer", {"type": "adam"}),
+        "#/train/optimizer/type",
         'write "name": "adam" instead of "type"',
     ),
     "no op": (drop("/nodes/1/op"), "#/nodes/1/op", "known: absolute, add,"),
@@ -85,7 +85,7 @@ def test_what_was_meant(tmp_path: Path, change: Any, place: str, words: str) -> 
     error = complaint(path, json.dumps(good(change)).encode())
     assert [p.where for p in error.problems] == [f"{path}{place}"]
     assert error.problems[0].code in MEANT_CODES
-    assert words in str(error)
+    assert words in said(error)
 
 
 def test_every_translation_is_a_word_of_the_language() -> None:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from nbn_spec.cli import streams
-from nbn_spec.cli.guard import guarded
+from nbn_spec.cli.guard import Reporter, guarded, reported
 from nbn_spec.version import VERSION
 
 app = typer.Typer(
@@ -58,6 +59,17 @@ Folder = Annotated[
 ]
 Outside = Annotated[bool, typer.Option("--allow-outside", help="Let data files lie outside the spec's folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE", help="The most to take, as 512MiB or 2G.", show_default="what the machine has free"
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Take warnings as errors.")]
+Form = Annotated[
+    Literal["text", "json"],
+    typer.Option("--format", help="Complaints and results as text, or as one JSON document."),
+]
 DataFile = Annotated[
     Path | None,
     typer.Option("--data", metavar="FILE", parser=path, help="A csv, npz, npy or json file.", show_default=False),
@@ -97,54 +109,90 @@ def run(
     seed: Seed = None,
     quiet: Quiet = False,
     allow_outside: Outside = False,
+    max_memory: Memory = None,
+    strict: Strict = False,
+    form: Form = "text",
 ) -> int:
     """Train a model, evaluate it, and save it."""
     from nbn_spec.cli.run import Options, run_spec
 
-    return run_spec(spec, Options(out, epochs, seed, quiet, allow_outside))
+    reporter = Reporter(as_json=form == "json", strict=strict, quiet=quiet)
+    options = Options(out, epochs, seed, quiet or form == "json", allow_outside, max_memory)
+    return reported("run", spec, reporter, lambda reporter: run_spec(spec, options, reporter))
 
 
 @app.command()
 @guarded
-def validate(specs: SpecsOrArchives, quiet: Quiet = False, allow_outside: Outside = False) -> int:
+def validate(
+    specs: SpecsOrArchives,
+    quiet: Quiet = False,
+    allow_outside: Outside = False,
+    max_memory: Memory = None,
+    strict: Strict = False,
+    form: Form = "text",
+) -> int:
     """Check documents, their data and whether training could start, without training."""
     from nbn_spec.cli.show import validate_files
 
-    return validate_files(specs, quiet, allow_outside)
+    reporter = Reporter(as_json=form == "json", strict=strict, quiet=quiet)
+    check = partial(validate_files, specs, allow_outside=allow_outside, limit=max_memory)
+    return reported("validate", "", reporter, lambda reporter: check(reporter=reporter))
 
 
 @app.command()
 @guarded
-def graph(spec: SpecOrArchive) -> int:
-    """Show the compiled graph: nodes in forward order, shapes, parameters, backward order."""
+def graph(spec: SpecOrArchive, max_memory: Memory = None) -> int:
+    """Show the compiled graph: nodes in forward order, shapes, parameters, backward order, memory."""
     from nbn_spec.cli.show import show_graph
 
-    return show_graph(spec)
+    return show_graph(spec, max_memory)
 
 
 @app.command()
 @guarded
-def predict(archive: Archive, data: DataFile = None, json: Json = None, out: Result = None) -> int:
+def explain(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as NBN203.", show_default=False)],
+) -> int:
+    """Explain the code of a complaint: its cause, a wrong and a right example."""
+    from nbn_spec.cli.explain import explain_code
+
+    return explain_code(code)
+
+
+@app.command()
+@guarded
+def predict(
+    archive: Archive,
+    data: DataFile = None,
+    json: Json = None,
+    out: Result = None,
+    max_memory: Memory = None,
+    form: Form = "text",
+) -> int:
     """Compute a saved model's outputs."""
     from nbn_spec.cli.predict import predict_archive
 
-    return predict_archive(archive, data, json, out)
+    reporter = Reporter(as_json=form == "json")
+    predicting = partial(predict_archive, archive, data, json, out, max_memory)
+    return reported("predict", archive, reporter, predicting)
 
 
 @app.command()
 @guarded
-def evaluate(archive: Archive, data: DataFile = None) -> int:
+def evaluate(archive: Archive, data: DataFile = None, max_memory: Memory = None, form: Form = "text") -> int:
     """Compute a saved model's loss and metrics."""
     from nbn_spec.cli.predict import evaluate_archive
 
-    return evaluate_archive(archive, data)
+    reporter = Reporter(as_json=form == "json")
+    return reported("evaluate", archive, reporter, partial(evaluate_archive, archive, data, max_memory))
 
 
 @app.command()
 @guarded
 def schema(
     which: Annotated[
-        Literal["model", "graph"], typer.Argument(help="Of specs, or of graphs in archives.")
+        Literal["model", "graph", "report"],
+        typer.Argument(help="Of specs, of graphs in archives, or of what --format json prints."),
     ] = "model",
 ) -> int:
     """Print the published JSON Schema."""
@@ -160,6 +208,15 @@ def reference() -> int:
     from nbn_spec.cli.show import show_reference
 
     return show_reference()
+
+
+@app.command()
+@guarded
+def errors() -> int:
+    """Print the pages of all codes as Markdown."""
+    from nbn_spec.cli.explain import show_errors
+
+    return show_errors()
 
 
 def main() -> None:

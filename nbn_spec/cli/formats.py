@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +29,23 @@ def infinite(result: Shown) -> str:
     return f"is {values!s}" if values.ndim == 0 else f"holds numbers that are not finite: {listed(values, bad)}"
 
 
-def as_json(results: Sequence[Shown]) -> str:
-    """Outputs as JSON: a list, or an object where there are several. Raises :class:`DataError`."""
+def as_lists(results: Sequence[Shown]) -> dict[str, Any]:
+    """Outputs as lists, by name; raises :class:`DataError` for numbers that JSON cannot hold."""
     for result in results:
         if said := infinite(result):
             hint = "csv, npy and npz hold such numbers: --out FILE.csv"
             raise DataError("NBN304", result.name, f"{said}; JSON has none", hint)
-    lists = {result.name: np.asarray(result.values).tolist() for result in results}
+    return {result.name: np.asarray(result.values).tolist() for result in results}
+
+
+def finite(measured: Mapping[str, float]) -> dict[str, float | None]:
+    """Measurements as JSON has them: ``null`` for what is not finite."""
+    return {name: value if math.isfinite(value) else None for name, value in measured.items()}
+
+
+def as_json(results: Sequence[Shown]) -> str:
+    """Outputs as JSON: a list, or an object where there are several. Raises :class:`DataError`."""
+    lists = as_lists(results)
     return json.dumps(lists if len(lists) > 1 else next(iter(lists.values())), allow_nan=False) + "\n"
 
 

@@ -10,22 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from nbn_spec import metrics
-from nbn_spec.cli.formats import as_csv, as_json, infinite, writer_for
-from nbn_spec.cli.guard import say
+from nbn_spec.cli.formats import as_csv, as_json, as_lists, finite, infinite, writer_for
+from nbn_spec.cli.guard import Reporter, say
 from nbn_spec.cli.report import Shown, measured, outputs
-from nbn_spec.data import Column, File, Member, Numbers, Place, Source, load
+from nbn_spec.data import File, Member, Numbers, Place, Source, checked
 from nbn_spec.errors import DataError, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import Input
 from nbn_spec.model import Model
 from nbn_spec.model import load as load_model
+from nbn_spec.table import Column
 
 Arrays = Mapping[str, Any]
 
 
-def predict_archive(archive: Path, file: Path | None, text: str | None, out: Path | None) -> int:
+def predict_archive(
+    archive: Path, file: Path | None, text: str | None, out: Path | None, limit: str | None, reporter: Reporter
+) -> int:
     """Print or write the outputs for a file, or for JSON from the command line."""
-    model = load_model(archive)
+    model = load_model(archive, max_memory=limit)
     needed = model.graph.needed_inputs(model.graph.outputs)
     if file is not None and text is not None:
         raise DataError("NBN306", "--data, --json", "exclude each other")
@@ -37,8 +40,12 @@ def predict_archive(archive: Path, file: Path | None, text: str | None, out: Pat
         else read_file(model, file, needed)
     )
     results = outputs(model, data)
+    if reporter.as_json:
+        reporter.result = {"outputs": as_lists(results)}
     if out is not None:
         write_results(out, results)
+    elif reporter.as_json:
+        pass
     elif text is not None:
         sys.stdout.write(as_json(results))
     else:
@@ -47,16 +54,18 @@ def predict_archive(archive: Path, file: Path | None, text: str | None, out: Pat
     return 0
 
 
-def evaluate_archive(archive: Path, file: Path | None) -> int:
+def evaluate_archive(archive: Path, file: Path | None, limit: str | None, reporter: Reporter) -> int:
     """Print loss and metrics for a file."""
-    model = load_model(archive)
+    model = load_model(archive, max_memory=limit)
     graph = model.graph
     data: Arrays = {}
     if graph.loss is not None:  # of a model without, evaluate itself says so
         compared = metrics.compared(model.training.metrics, graph)
         data = read_file(model, file, graph.needed_inputs([graph.loss, *compared]))
-    for name, value in model.evaluate(data).items():
-        print(measured(name, value))
+    found = model.evaluate(data)
+    reporter.result = {"measured": finite(found)}
+    if not reporter.as_json:
+        print(*(measured(name, value) for name, value in found.items()), sep="\n")
     return 0
 
 
@@ -116,7 +125,7 @@ def read_file(model: Model, file: Path | None, inputs: Sequence[Input]) -> Array
         return read_json(found.read_bytes(), str(file), inputs)
     if kind not in ("csv", "npz", "npy"):
         raise DataError("NBN300", str(file), "is none of .csv, .npz, .npy and .json")
-    return load(source_for(model, kind, file, inputs), inputs, Place(Path(), anywhere=True))
+    return checked(model.graph, source_for(model, kind, file, inputs), inputs, Place(Path(), anywhere=True))
 
 
 def find(file: Path) -> Path:

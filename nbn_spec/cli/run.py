@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from nbn_spec.cli.guard import say
+from nbn_spec.cli.formats import finite
+from nbn_spec.cli.guard import Reporter, say
 from nbn_spec.cli.progress import Interrupt, Progress
 from nbn_spec.cli.report import Shown, is_batched, outputs, plan_line, report
-from nbn_spec.compiler import compile
-from nbn_spec.errors import Diverged, TrainingError, printable
+from nbn_spec.diagnosis import Diagnosis, examine, kept
+from nbn_spec.errors import Diverged, NbnError, TrainingError, printable
+from nbn_spec.health import health
 from nbn_spec.model import Model
 from nbn_spec.summary import counted, headline
 from nbn_spec.train import History, Trainer, measure_statistics
@@ -30,35 +32,62 @@ class Options:
     seed: int | None
     quiet: bool
     allow_outside: bool
+    max_memory: str | None
 
 
-def run_spec(spec: Path, options: Options) -> int:
+def run_spec(spec: Path, options: Options, reporter: Reporter) -> int:
     """Train the model of a spec, print what came of it, and save it; returns the exit code."""
-    model = compile(spec, seed=options.seed, allow_outside=options.allow_outside)
+    found = examine(spec, seed=options.seed, allow_outside=options.allow_outside, max_memory=options.max_memory)
+    memory = [estimate.to_json() for estimate in found.memory]
+    if not reporter.add(str(spec), found.problems, memory):
+        return NbnError.exit_code
+    model = found.require()
     folder = prepare(options.out or Path("runs") / model.graph.name)
-    if model.graph.dead:
-        say(f"note: {', '.join(model.graph.dead)} left out: neither an output nor the loss needs them")
     if model.spec.get("train") is None and options.epochs is None:
-        return evaluate_only(model, folder, options)
-    trainer = model.trainer(epochs=options.epochs)
+        return evaluate_only(model, folder, options, reporter)
+    try:
+        return train_and_save(found, model, folder, options, reporter)
+    except Diverged as error:
+        reporter.add(str(spec), found.located(error.problems))
+        return error.exit_code
+
+
+def train_and_save(found: Diagnosis, model: Model, folder: Path, options: Options, reporter: Reporter) -> int:
+    """Train, save, and say how it went; returns the exit code."""
+    trainer = model.trainer(found.data or None, epochs=options.epochs)
     with Interrupt() as interrupt:  # saving included, lest a signal between the two loses the training
         history = train(model, trainer, interrupt, folder, options)
         save(model, folder, history)
+    reporter.result = result(model, trainer, history, folder) if reporter.as_json else None
     if not options.quiet:
         report(model, trainer)
         print(printable(f"saved {folder / MODEL} and {folder / HISTORY}"))
     if interrupt.asked():
         say(f"interrupted after {counted(len(history), 'epoch')}: what was trained so far is saved in {folder}")
-    return interrupt.code
+    ailing = found.located(kept(health(trainer, history), model.spec))
+    fine = not ailing or reporter.add(found.file, ailing)
+    return interrupt.code if fine else interrupt.code or NbnError.exit_code
 
 
-def evaluate_only(model: Model, folder: Path, options: Options) -> int:
+def result(model: Model, trainer: Trainer, history: History, folder: Path) -> dict[str, Any]:
+    """What came of a training, for programs."""
+    return {
+        "name": model.graph.name,
+        "epochs": len(history),
+        "interrupted": history.interrupted,
+        "measured": {part: finite(values) for part, values in trainer.measure().items()},
+        "saved": {"model": str(folder / MODEL), "history": str(folder / HISTORY)},
+    }
+
+
+def evaluate_only(model: Model, folder: Path, options: Options, reporter: Reporter) -> int:
     """A model without training: its values, and its gradients if it has a loss."""
     measure(model)
     if not options.quiet:
         print(headline(model.graph), "", *values_and_gradients(model), sep="\n")
         print('\nnot trained: the spec has no "train"')
     save(model, folder)
+    reporter.result = {"name": model.graph.name, "epochs": 0, "saved": {"model": str(folder / MODEL)}}
     if not options.quiet:
         print(printable(f"saved {folder / MODEL}"))
     return 0

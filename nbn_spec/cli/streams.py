@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbn_spec.cli.guard import complain
-from nbn_spec.errors import TrainingError
+from nbn_spec.errors import Problem, TrainingError
 
 
 class Outlet:
@@ -77,7 +77,7 @@ def closing_code(code: Any) -> int:
     failure = outlet.failure
     if failure is not None and not is_left(failure):
         message = f"cannot be written: {failure.strerror or failure}"
-        complain(TrainingError("NBN402", "standard output", message, "what went to files is saved"))
+        complain([Problem("NBN402", "standard output", message, "what went to files is saved")])
         code = code or TrainingError.exit_code
     return int(code or 0)
 

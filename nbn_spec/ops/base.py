@@ -62,6 +62,8 @@ class Param:
 
     shape: tuple[int, ...]
     init: str
+    layout: str = ""
+    """What its numbers belong to, in words."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,23 @@ class Op(Record, ABC):
 def show(shape: Shape) -> str:
     """A shape as the messages print it: ``[N, 2]``."""
     return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def disagreement(have: Shape, want: Shape) -> str:
+    """Which axis of two shapes that should be equal is the first to differ, in words."""
+    if len(have) != len(want):
+        return f"{len(have)} {'axis' if len(have) == 1 else 'axes'} instead of {len(want)}"
+    axis = next(i for i, (m, n) in enumerate(zip(have, want, strict=True)) if m != n)
+    return f"axis {axis} is {have[axis]} instead of {want[axis]}"
+
+
+def equal(prediction: Shape, target: Shape) -> None:
+    """Raises :class:`ShapeProblem` unless a loss compares like with like."""
+    if prediction != target:
+        raise ShapeProblem(
+            f"prediction is {show(prediction)}, target is {show(target)}; they must be equal:"
+            f" in the target, {disagreement(target, prediction)}"
+        )
 
 
 def broadcast(a: Shape, b: Shape) -> Shape:

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from nbn_spec.ops.activation import LogSoftmax, Sigmoid
-from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, do, show
+from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, disagreement, do, equal, show
 from nbn_spec.ops.loss import Loss, total, upstream
 from nbn_spec.record import attr
 
@@ -165,8 +165,7 @@ class CategoricalCrossentropy(ClassLoss):
 
     def infer(self, prediction: Shape, target: Shape) -> Shape:
         self.classes(prediction)
-        if prediction != target:
-            raise ShapeProblem(f"prediction is {show(prediction)}, target is {show(target)}; they must be equal")
+        equal(prediction, target)
         return ()
 
     def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
@@ -230,7 +229,7 @@ class SparseCategoricalCrossentropy(ClassLoss):
         if target != prediction[:-1]:
             raise ShapeProblem(
                 f"prediction is {show(prediction)}, so the class numbers must be {show(prediction[:-1])},"
-                f" but target is {show(target)}"
+                f" but target is {show(target)}: {disagreement(target, prediction[:-1])}"
             )
         return ()
 

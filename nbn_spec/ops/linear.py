@@ -43,8 +43,9 @@ class Linear(Op):
 
     def params(self, x: Shape) -> dict[str, Param]:
         width = fixed(x, -1, "linear")
-        bias = {"bias": Param((self.units,), "zeros")} if self.bias else {}
-        return {"weight": Param((self.units, width), "glorot_uniform"), **bias}
+        bias = {"bias": Param((self.units,), "zeros", "one number per unit")} if self.bias else {}
+        layout = "one row per unit, and in each one number per column of the input"
+        return {"weight": Param((self.units, width), "glorot_uniform", layout), **bias}
 
     def infer(self, x: Shape) -> Shape:
         if not x:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, do, indicate, show
+from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, do, equal, indicate
 from nbn_spec.record import attr
 
 
@@ -29,8 +29,7 @@ class Loss(Op, ABC):
     is_loss = True
 
     def infer(self, prediction: Shape, target: Shape) -> Shape:
-        if prediction != target:
-            raise ShapeProblem(f"prediction is {show(prediction)}, target is {show(target)}; they must be equal")
+        equal(prediction, target)
         return ()
 
     def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:

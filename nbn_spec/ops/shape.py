@@ -16,6 +16,7 @@ from nbn_spec.ops.base import (
     Shape,
     ShapeProblem,
     axis_of,
+    disagreement,
     do,
     fixed,
     show,
@@ -31,6 +32,11 @@ def numbers(shape: Shape) -> list[int]:
 def symbols(shape: Shape) -> list[str]:
     """The lengths of a shape that are symbols, in order."""
     return sorted(dim for dim in shape if isinstance(dim, str))
+
+
+def along(shape: Shape, axis: int, like: Shape) -> Shape:
+    """``shape`` with the length of another along ``axis``, where it has as many axes."""
+    return (*shape[:axis], like[axis], *shape[axis + 1 :]) if len(shape) == len(like) else shape
 
 
 def without(shape: Shape, axis: int) -> Shape:
@@ -139,8 +145,10 @@ class Concatenate(Op):
         axis = axis_of(self.axis, first)
         for other in shapes[1:]:
             if len(other) != len(first) or without(other, axis) != without(first, axis):
-                words = f"{show(first)} and {show(other)} differ elsewhere"
-                raise ShapeProblem(f"concatenate along axis {axis}: {words}")
+                raise ShapeProblem(
+                    f"concatenate along axis {axis}: {show(first)} and {show(other)} differ elsewhere: "
+                    + disagreement(along(other, axis, first), first)
+                )
         if len(shapes) == 1:
             return first
         return (*first[:axis], sum(fixed(shape, axis, "concatenate") for shape in shapes), *first[axis + 1 :])

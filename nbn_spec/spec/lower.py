@@ -5,91 +5,78 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nbn_spec.data import Column, File, Member
-from nbn_spec.errors import DataError, GraphError, Problem, TrainingError, shorten, suggestion
+from nbn_spec.errors import Problem, Steps, shorten, suggestion
 from nbn_spec.graph import BATCH, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
 from nbn_spec.initializers import INITIALIZERS, Initializer
-from nbn_spec.metrics import labels
 from nbn_spec.ops import OPS
-from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, show
-from nbn_spec.record import AttributeProblem, Record
-from nbn_spec.spec.fields import WITHOUT_DOC
-from nbn_spec.spec.nodes import Default, Exact
+from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, disagreement, show
+from nbn_spec.record import AttributeProblem
+from nbn_spec.spec.ends import check_data, check_ends, check_needed, check_training, no_inputs
+from nbn_spec.spec.lowering import Lowering
+from nbn_spec.spec.nodes import Broken, Default, Exact
 from nbn_spec.spec.normalize import Canonical
-from nbn_spec.spec.read import in_order, pointer
-from nbn_spec.spec.words import LOSSES, suggest, translation
-from nbn_spec.train import Training
+from nbn_spec.spec.words import suggest
 
-Steps = tuple[object, ...]
-MOST_CYCLES, MOST_SUGGESTIONS = 10, 20
-"""Of what is costly to find, no more is said at once."""
+MOST_CYCLES, MOST_SUGGESTIONS, MOST_NAMED = 10, 20, 12
+"""Of what is costly to find, no more is said at once; nor are more nodes of a cycle named."""
 
 
-@dataclass
-class Lowering:
-    """What is known while the nodes are taken up one after the other."""
-
-    canonical: Canonical
-    where: str
-    problems: list[Problem] = field(default_factory=list)
-    values: dict[str, tuple[Shape, bool]] = field(default_factory=dict)
-    """Shape of every value so far, and whether it holds whole numbers."""
-    routes: dict[str, str] = field(default_factory=dict)
-    """For every node the one it takes its first input from: the path that a shape came by."""
-    parameters: list[Parameter] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
-    """What has a mistake, and the nodes that need it: nothing is said of the latter."""
-
-    def complain(self, code: str, path: Steps, message: str, hint: str = "") -> None:
-        """Note a mistake."""
-        self.problems.append(Problem(code, pointer(self.where, path), message, hint))
-
-    def route(self, name: str) -> str:
-        """How the first operand of a node came to its shape: the last few nodes on the way."""
-        steps = [name]
-        while steps[-1] in self.routes and len(steps) < 6:
-            steps.append(self.routes[steps[-1]])
-        shown = [f"{step} {show(self.values[step][0])}" for step in reversed(steps) if step in self.values]
-        return " → ".join(shown)
+LEAVES = ("inputs", "parameters", "constants")
 
 
-def lower(canonical: Canonical) -> Graph:
-    """The graph of a canonical spec.
+@dataclass(frozen=True)
+class Lowered:
+    """The graph of a spec, ``None`` where something is wrong with it, and all that is."""
 
-    Raises :class:`GraphError` with every independent mistake; where there is none, :class:`DataError` for data
-    that leaves out an input, or else :class:`TrainingError` for what could never be trained or measured.
+    graph: Graph | None
+    problems: tuple[Problem, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    """The inputs that are declared without a mistake."""
+
+
+def lower(
+    canonical: Canonical, silent: frozenset[Steps] = frozenset(), unusable: frozenset[str] = frozenset()
+) -> Lowered:
+    """The graph of a canonical spec, or every independent mistake in it.
+
+    Nothing is said of the places in ``silent``, which were found wrong before, nor of those who read a name in
+    ``unusable``.
     """
-    spec, where = canonical.spec, canonical.where
-    state = Lowering(canonical, where)
+    spec = canonical.spec
+    state = Lowering(canonical, silent, [*canonical.problems])
+    state.broken |= {*unusable, *(str(path[1]) for path in silent if path[0] in LEAVES and len(path) > 1)}
     inputs, constants = lower_inputs(state), lower_constants(state)
     lower_leaf_parameters(state)
     check_names(state)
-    nodes = lower_nodes(state)
+    known = {*(node.name for node in spec.nodes), *state.values, *unusable, *expanded(spec.nodes)}
+    check_inputs(state, known)
+    nodes = lower_nodes(state, known)
     check_ends(state)
     check_data(state)
-    if state.problems:
-        raise GraphError.of(in_order(state.problems, canonical.written, where))
-    graph = prune(
-        Graph(
-            name=spec.name,
-            dtype=spec.dtype,
-            inputs=tuple(inputs),
-            constants=tuple(constants),
-            parameters=tuple(state.parameters),
-            nodes=tuple(nodes),
-            outputs=tuple(dict.fromkeys(spec.outputs)),
-            loss=spec.loss if isinstance(spec.loss, str) else None,
+    graph = None
+    if not state.problems and not silent:
+        graph = prune(
+            Graph(
+                name=spec.name,
+                dtype=spec.dtype,
+                inputs=tuple(inputs),
+                constants=tuple(constants),
+                parameters=tuple(state.parameters),
+                nodes=tuple(nodes),
+                outputs=tuple(dict.fromkeys(spec.outputs)),
+                loss=spec.loss if isinstance(spec.loss, str) else None,
+            )
         )
-    )
-    check_needed(graph, spec.data, where)
-    check_training(graph, spec, where)
-    return graph
+    check_needed(state, graph)
+    check_training(state, graph)
+    sound = tuple(item for item in inputs if item.name not in state.broken)
+    return Lowered(None if state.problems else graph, tuple(state.problems), sound)
 
 
 def prune(graph: Graph) -> Graph:
@@ -191,31 +178,54 @@ def check_names(state: Lowering) -> None:
     uses = nodes + Counter(name for leaves in kinds.values() for name in leaves)
     for name in [name for name, count in uses.items() if count > 1]:
         owners = [kind for kind, leaves in kinds.items() if name in leaves]
-        path = state.canonical.origins[name] if nodes[name] else (f"{owners[-1]}s", name)
+        path = name_of(state, name) if nodes[name] else (f"{owners[-1]}s", name)
         things = [f"an {kind}" if kind == "input" else f"a {kind}" for kind in owners]
         things += [f"{nodes[name]} nodes" if nodes[name] > 1 else "a node"] * (nodes[name] > 0)
-        state.complain(
-            "NBN200", path, f'the name "{name}" stands for {" and ".join(things)}', "give each its own name"
-        )
+        message = f'the name "{name}" stands for {" and ".join(things)}'
+        state.complain("NBN200", path, message, "give each its own name", of_key=not nodes[name])
         state.broken.add(name)
 
 
-def lower_nodes(state: Lowering) -> list[Node]:
+def name_of(state: Lowering, name: str) -> Steps:
+    """The place of a node's name, or of the node where it has none of its own."""
+    path = (*state.canonical.origins[name], "name")
+    return path if state.canonical.document.holds(path) else path[:-1]
+
+
+def check_inputs(state: Lowering, known: set[str]) -> None:
+    """A spec that has forgotten to declare its inputs hears of that, and not of each name that is read."""
+    spec = state.canonical.spec
+    read = {name: None for node in spec.nodes for name in node.inputs if name not in known}
+    if spec.inputs or state.is_silent("inputs") or not read:
+        return
+    names = ", ".join(f'"{name}"' for name in list(read)[:MOST_NAMED])
+    hint = f'declare them: "inputs": {{"{next(iter(read))}": {{"shape": ["N", 2]}}, …}}'
+    state.complain("NBN110", ("inputs",), f'"inputs" is missing, but nodes read {names}', hint)
+    state.silent |= {("inputs",)}
+
+
+def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     """The nodes, sorted; those with a mistake, and those that need them, are left out."""
-    known = {*(node.name for node in state.canonical.spec.nodes), *state.values}
-    nodes = {node.name: node for node in state.canonical.spec.nodes if node.name not in state.broken}
+    spec = state.canonical.spec
+    state.broken.update(expanded(spec.nodes))
+    nodes = {node.name: node for node in spec.nodes if node.name not in state.broken}
     for node in nodes.values():
         complain_of_missing(state, node, known)
     made = []
     for name in sorted_names(state, nodes):
         node = nodes[name]
-        if name in state.broken or not state.broken.isdisjoint(node.inputs):
+        if isinstance(node, Broken) or name in state.broken or not state.broken.isdisjoint(node.inputs):
             state.broken.add(name)
         elif (lowered := lower_node(state, node)) is not None:
             made.append(lowered)
         else:
             state.broken.add(name)
     return made
+
+
+def expanded(nodes: list[Any]) -> Iterator[str]:
+    """Names of the nodes that those with a mistake would have become."""
+    return (f"{node.name}/linear" for node in nodes if isinstance(node, Broken) and node.op == "dense")
 
 
 def sorted_names(state: Lowering, nodes: Mapping[str, Any]) -> list[str]:
@@ -225,13 +235,34 @@ def sorted_names(state: Lowering, nodes: Mapping[str, Any]) -> list[str]:
         try:
             return sort(sources)
         except CycleProblem as problem:
-            path = state.canonical.origins[problem.cycle[0]]
-            hint = "a node may not need its own result; break the circle at one of its inputs"
-            state.complain("NBN202", path, f"the nodes wait for each other: {problem}", hint)
+            complain_of_cycle(state, problem.cycle)
             state.broken.update(problem.cycle)
             sources = {name: inputs for name, inputs in sources.items() if name not in problem.cycle}
     state.broken.update(sources)
     return []
+
+
+def complain_of_cycle(state: Lowering, cycle: tuple[str, ...]) -> None:
+    """A complaint with each node of a cycle and its line, from the one that stands first on."""
+    origins = state.canonical.origins
+    *nodes, _ = cycle
+    first = min(range(len(nodes)), key=lambda i: written_place(origins[nodes[i]]))
+    ring = [*nodes[first:], *nodes[: first + 1]]
+    lines = state.canonical.document.lines(origins[name] for name in ring[:MOST_NAMED])
+    shown = [name if line is None else f"{name} (line {line})" for name, line in zip(ring, lines, strict=False)]
+    if len(ring) > MOST_NAMED:
+        shown += [f"… {len(ring) - MOST_NAMED - 1} more …", ring[-1]]
+    if len(nodes) == 1:
+        message = f'the node "{ring[0]}" waits for itself'
+    else:
+        message = f"{len(nodes)} nodes wait for each other"
+    hint = "a node may not need its own result: break the cycle at one of its inputs"
+    state.complain("NBN202", state.inputs_of(ring[0]), message, hint, notes=[f"cycle: {' → '.join(shown)}"])
+
+
+def written_place(origin: Steps) -> tuple[bool, int]:
+    """The order of nodes in the document; an inline loss comes last."""
+    return origin[0] != "nodes", origin[1] if len(origin) > 1 and isinstance(origin[1], int) else 0
 
 
 def lower_node(state: Lowering, node: Any) -> Node | None:
@@ -246,13 +277,11 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
         shape = infer(op, shapes, [integer for _, integer in operands])
         owned = op.params(*shapes)
     except ShapeProblem as problem:
-        arity = len(op.operands(len(shapes))) != len(shapes)
-        hint = declaration(state, op, node) or operands_hint(state, node)
-        state.complain("NBN206" if arity else "NBN203", path, f'node "{node.name}": {problem}', hint)
+        complain_of_shapes(state, op, node, str(problem))
         return None
     if op.statistics and node.inputs[0] not in state.canonical.spec.inputs:
         message = f'node "{node.name}" measures data, so it reads an input, but "{node.inputs[0]}" is none'
-        state.complain("NBN205", (*path, "inputs"), message, "let it read the input itself")
+        state.complain("NBN205", state.inputs_of(node.name), message, "let it read the input itself")
         return None
     params = {name: lower_parameter(state, node, name, param) for name, param in owned.items()}
     if any(parameter is None for parameter in params.values()):
@@ -264,16 +293,14 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
     return Node(node.name, op, tuple(node.inputs), names, shape)
 
 
-def operands_hint(state: Lowering, node: Any) -> str:
-    """How the operands of a node came to their shapes."""
-    if not node.inputs:
-        return no_inputs(state)
-    return "the inputs are " + "; ".join(state.route(name) for name in node.inputs)
-
-
-def no_inputs(state: Lowering) -> str:
-    """The hint for a spec that has forgotten its inputs."""
-    return "" if state.canonical.spec.inputs else 'the spec declares no "inputs"'
+def complain_of_shapes(state: Lowering, op: Op, node: Any, cause: str) -> None:
+    """A complaint about a node that cannot take its operands: both shapes, and the ways by which they came."""
+    arity = len(op.operands(len(node.inputs))) != len(node.inputs)
+    title = "wrong number of inputs" if arity else "shape mismatch"
+    hint = declaration(state, op, node) or (no_inputs(state) if not node.inputs else "")
+    notes = [cause, *state.paths(node.name, node.inputs)]
+    message = f'{title} at node "{node.name}" ({op.word()})'
+    state.complain("NBN206" if arity else "NBN203", state.inputs_of(node.name), message, hint, notes=notes)
 
 
 def declaration(state: Lowering, op: Op, node: Any) -> str:
@@ -321,8 +348,7 @@ def lower_parameter(state: Lowering, node: Any, name: str, param: Param) -> Para
     if isinstance(setting, Exact):
         value = exact(state, setting.value, (*path, "value"))
         if value.shape != param.shape:
-            message = f'{name} of "{node.name}" is {show(value.shape)}, but must be {show(param.shape)}'
-            state.complain("NBN203", (*path, "value"), message, f"the input is {state.route(node.inputs[0])}")
+            complain_of_values(state, node, name, value.shape, param)
             return None
         made = Parameter(full, param.shape, trainable, value=value)
     else:
@@ -335,109 +361,27 @@ def lower_parameter(state: Lowering, node: Any, name: str, param: Param) -> Para
     return made
 
 
+def complain_of_values(state: Lowering, node: Any, name: str, have: Shape, param: Param) -> None:
+    """A complaint about exact values of the wrong shape."""
+    read = node.inputs[0]
+    cause = f'{name} is {show(have)}; for the input "{read}" {show(state.values[read][0])} it must be'
+    state.complain(
+        "NBN203",
+        (*state.canonical.origins[node.name], name, "value"),
+        f'shape mismatch at node "{node.name}" ({node.op})',
+        f"give {param.layout}" if param.layout else "",
+        notes=[f"{cause} {show(param.shape)}: {disagreement(have, param.shape)}", *state.paths(node.name, [read])],
+    )
+
+
 def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
     """A complaint for each name that a node reads and nothing has."""
-    path = (*state.canonical.origins[node.name], "inputs")
-    for name in node.inputs:
+    for number, name in enumerate(node.inputs):
         if name not in known:
+            state.broken.add(node.name)
+            if state.is_blind:
+                return
             message = f'node "{node.name}" reads "{name}", but nothing is called so'
             few = len(state.problems) < MOST_SUGGESTIONS
-            hint = no_inputs(state) or (suggestion(name, known - {node.name}) if few else "")
-            state.complain("NBN201", path, message, hint)
-            state.broken.add(node.name)
-
-
-def check_ends(state: Lowering) -> None:
-    """Outputs and loss exist, and the loss is a scalar that a node computes."""
-    spec = state.canonical.spec
-    nodes = {node.name for node in spec.nodes}
-    known = {*state.values, *nodes}
-    for i, name in enumerate(spec.outputs):
-        if name not in known:
-            state.complain(
-                "NBN201", ("outputs", i), f'the output "{name}" is nothing\'s name', suggestion(name, nodes)
-            )
-    loss = spec.loss
-    if loss is None:
-        return
-    if loss not in nodes:
-        hint = inline_loss(state, loss) or suggestion(loss, nodes)
-        state.complain("NBN201", ("loss",), f'the loss "{loss}" is no node\'s name', hint)
-    elif loss in state.values and state.values[loss][0] != ():
-        message = f'the loss "{loss}" has shape {show(state.values[loss][0])}, but must be a scalar, []'
-        state.complain("NBN204", ("loss",), message, "end with a loss, or with sum or mean over all axes")
-
-
-def inline_loss(state: Lowering, word: str) -> str:
-    """The hint for a loss that is named by its op."""
-    spec = state.canonical.spec
-    op = translation(word, LOSSES)
-    written = {"op": op, "inputs": [spec.outputs[0], next(reversed(spec.inputs), "y")]}
-    return f"a name is that of a node; for an operation write {json.dumps(written)}" if op else ""
-
-
-def check_data(state: Lowering) -> None:
-    """The data speaks of inputs only, and of each in a way that makes sense."""
-    data: Any = state.canonical.spec.data
-    kinds = {"values": None, "columns": Column, "arrays": Member, "npy": File}
-    for key, record in kinds.items():
-        for name, item in (getattr(data, key, None) or {}).items():
-            path = ("data", key, name)
-            if name not in state.canonical.spec.inputs:
-                inputs = state.canonical.spec.inputs
-                message = f'the data is for "{name}", but no input is called so'
-                if not inputs:
-                    message = f'"{name}" is no input: {no_inputs(state)}'
-                state.complain("NBN201", path, message, suggestion(name, inputs))
-            elif record is not None:
-                check_record(state, record, item, path)
-
-
-def check_record(state: Lowering, record: type[Record], item: Any, path: Steps) -> None:
-    """What the spec says of one column or array is a valid record."""
-    try:
-        record.from_json(item.model_dump(exclude={"doc"}))
-    except AttributeProblem as problem:
-        state.complain("NBN205", (*path, problem.name), str(problem))
-
-
-def check_needed(graph: Graph, data: Any, where: str) -> None:
-    """Raises :class:`DataError` for data that says nothing of inputs which the outputs or the loss need."""
-    needed = graph.needed_inputs([*graph.outputs, *([graph.loss] if graph.loss else [])])
-    for key in ("values", "columns", "arrays", "npy"):
-        given = getattr(data, key, None)
-        lacking = [f'"{item.name}"' for item in needed if given is not None and item.name not in given]
-        if lacking:
-            message = f"says nothing of {' and '.join(lacking)}"
-            raise DataError("NBN306", pointer(where, ("data", key)), message, "the outputs or the loss need it")
-
-
-def check_training(graph: Graph, spec: Any, where: str) -> None:
-    """Raises :class:`TrainingError` for all that stands under ``train`` and could never be done."""
-    if spec.train is None:
-        return
-    if graph.loss is None:
-        raise TrainingError("NBN400", pointer(where, ("train",)), "there is no loss to minimize", 'add "loss"')
-    training = Training.from_canonical(spec.train.model_dump(mode="json", context=WITHOUT_DOC))
-    if problems := metric_problems(graph, training, where):
-        raise TrainingError.of(problems)
-
-
-def metric_problems(graph: Graph, training: Training, where: str) -> list[Problem]:
-    """Metrics that have nothing to compare; where there is none, those that are twice the same."""
-    found: list[Problem] = []
-    for i, metric in enumerate(training.metrics):
-        try:
-            metric.check_shapes(graph)
-        except TrainingError as error:
-            found += placed(error, pointer(where, ("train", "metrics", i)))
-    try:
-        labels(() if found else training.metrics, graph)
-    except TrainingError as error:
-        found += placed(error, pointer(where, ("train", "metrics")))
-    return found
-
-
-def placed(error: TrainingError, where: str) -> list[Problem]:
-    """An error's problems with their place in the document."""
-    return [dataclasses.replace(problem, where=where) for problem in error.problems]
+            hint = suggestion(name, known - {node.name}) if few else ""
+            state.complain("NBN201", state.inputs_of(node.name, number), message, hint)

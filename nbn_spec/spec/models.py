@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticKnownError
+from typing_extensions import TypeAliasType
 
-from nbn_spec.data import Column, File, Member
+from nbn_spec.codes import CODES
+from nbn_spec.data import File, Member
 from nbn_spec.graph import DTYPES, MOST_AXES
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS
@@ -28,6 +30,7 @@ from nbn_spec.spec.fields import (
     whole,
 )
 from nbn_spec.spec.nodes import AnyNode, Exact, InitObject, Tagged, camel
+from nbn_spec.table import Column
 from nbn_spec.train import Training, Validation
 
 LANGUAGE = 1
@@ -191,6 +194,21 @@ Train = derive(
 )
 
 
+if TYPE_CHECKING:
+    LintCode: TypeAlias = str
+else:
+    LintCode = TypeAliasType("LintCode", Literal[tuple(code for code in CODES if code.startswith("NBN9"))])
+
+
+class LintSettings(Closed):
+    """What the linter leaves unsaid."""
+
+    ignore: Listed[LintCode] | dict[LintCode, str] = Field(
+        default_factory=list,
+        description='Codes not to warn of: a list, or an object with the reason for each: {"NBN901": "…"}.',
+    )
+
+
 class ModelSpec(Closed):
     """A neural network, or any computational graph, as one document."""
 
@@ -219,6 +237,7 @@ class ModelSpec(Closed):
     )
     data: Maybe[AnyData] = Field(default=None, description="Where the data comes from.")
     train: Maybe[Train] = Field(default=None, description="How to train.")  # type: ignore[valid-type]
+    lint: Maybe[LintSettings] = Field(default=None, description="Which warnings are not wanted.")
 
     def to_json(self) -> dict[str, Any]:
         """The document as JSON, with what was given and nothing more."""

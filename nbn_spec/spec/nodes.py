@@ -125,6 +125,12 @@ class NodeBase(Tagged):
     )
 
 
+class Broken(NodeBase):
+    """A node with a mistake, of which no more is known than what others need of it; never validated."""
+
+    op: str = Field(description="The word that was written there.")
+
+
 class Sized(NodeBase):
     """A node whose ``units`` are given, or else told by exact weights."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nbn_spec.errors import Problem, SpecError
+from nbn_spec.errors import Problem
 from nbn_spec.ops import OPS
 from nbn_spec.spec.fields import WITHOUT_DOC
 from nbn_spec.spec.models import (
@@ -25,8 +25,8 @@ from nbn_spec.spec.models import (
     NpzData,
     SeedObject,
 )
-from nbn_spec.spec.nodes import INITS, NODES, Dense
-from nbn_spec.spec.read import pointer
+from nbn_spec.spec.nodes import INITS, NODES, Broken, Dense
+from nbn_spec.spec.read import Document
 
 STANDARDIZED = "/standardized"
 """What is added to an input's name for the node that standardizes it."""
@@ -38,10 +38,14 @@ class Canonical:
 
     spec: ModelSpec
     origins: Mapping[str, tuple[object, ...]]
-    where: str = ""
-    """The file, or nothing."""
-    written: Mapping[str, Any] = field(default_factory=dict)
-    """The document as the author wrote it: problems are told in its order."""
+    document: Document = Document({})
+    """The document as the author wrote it: problems are told in its words and order."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The file, or nothing."""
+        return self.document.where
 
     def to_json(self) -> dict[str, Any]:
         """The canonical document, every default filled in; ``doc`` stays where it describes the model."""
@@ -68,8 +72,8 @@ class Names:
                 return name
 
 
-def normalize(spec: ModelSpec, where: str = "") -> Canonical:
-    """The canonical form of a spec; raises :class:`SpecError` where it leaves open what is meant."""
+def normalize(spec: ModelSpec, document: Document) -> Canonical:
+    """The canonical form of a spec, with a problem for each wish that cannot be met."""
     origins: dict[str, tuple[object, ...]] = {}
     nodes: list[Any] = []
     for path, node in explicit(spec):
@@ -78,7 +82,8 @@ def normalize(spec: ModelSpec, where: str = "") -> Canonical:
             origins[part.name] = path
             nodes.append(part)
     data = canonical_data(spec)
-    standardizers, renamed = standardize(spec, nodes, data, where)
+    chosen, problems = standardized(spec, nodes, data)
+    standardizers, renamed = standardize(chosen)
     nodes = [redirect(node, renamed) if node.name not in standardizers else node for node in nodes]
     for name, node in standardizers.items():
         origins[name] = ("data",)
@@ -91,7 +96,7 @@ def normalize(spec: ModelSpec, where: str = "") -> Canonical:
         "data": data,
         "train": canonical_train(spec),
     }
-    return Canonical(spec.model_copy(update=changes), origins, where)
+    return Canonical(spec.model_copy(update=changes), origins, document, tuple(problems))
 
 
 def explicit(spec: ModelSpec) -> Iterator[tuple[tuple[object, ...], Any]]:
@@ -132,6 +137,8 @@ def expand(node: Any) -> Iterator[Any]:
 def complete(node: Any, inputs: Mapping[str, Input]) -> Any:
     """Attributes that something else in the document gives (units by exact weights, columns by the input), and
     initializers' names as objects."""
+    if isinstance(node, Broken):
+        return node
     op, changes = OPS[node.op], {}
     for part in dataclasses.fields(op):
         giver = part.metadata["given_by"]
@@ -179,23 +186,27 @@ def fields_of_data(data: Any) -> Mapping[str, Any]:
     return getattr(data, "columns", None) or getattr(data, "arrays", None) or getattr(data, "npy", None) or {}
 
 
-def standardize(spec: ModelSpec, nodes: list[Any], data: Any, where: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """A node for each input that is to be standardized, and the new names for those who read it."""
+def standardized(spec: ModelSpec, nodes: list[Any], data: Any) -> tuple[list[str], list[Problem]]:
+    """The inputs that are to be standardized, and a problem for each that may not be."""
     fields = fields_of_data(data)
     chosen = [name for name in spec.inputs if getattr(fields.get(name), "standardize", False)]
     targets = beneath_targets(nodes) if chosen else set()
-    wrong = [
+    problems = [
         Problem(
             "NBN113",
-            pointer(where, ("data", key_of_fields(data), name, "standardize")),
+            "",
             f'"{name}" is a target, or a target is computed from it, so it cannot be standardized',
             "a target keeps its units, so that predictions have them too",
+            path=("data", key_of_fields(data), name, "standardize"),
         )
         for name in chosen
         if name in targets
     ]
-    if wrong:
-        raise SpecError.of(wrong)
+    return [name for name in chosen if name not in targets], problems
+
+
+def standardize(chosen: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A node for each input that is to be standardized, and the new names for those who read it."""
     renamed = {name: name + STANDARDIZED for name in chosen}
     construct: Any = NODES["standardize"].model_construct
     return {new: construct(name=new, op="standardize", inputs=[name]) for name, new in renamed.items()}, renamed
@@ -209,7 +220,7 @@ def key_of_fields(data: Any) -> str:
 def beneath_targets(nodes: list[Any]) -> set[str]:
     """The targets of all losses, and whatever they are computed from."""
     inputs = {node.name: node.inputs for node in nodes}
-    waiting = [node.inputs[1] for node in nodes if OPS[node.op].is_loss and len(node.inputs) > 1]
+    waiting = [node.inputs[1] for node in nodes if is_loss(node) and len(node.inputs) > 1]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -217,6 +228,11 @@ def beneath_targets(nodes: list[Any]) -> set[str]:
             found.add(name)
             waiting.extend(inputs.get(name, ()))
     return found
+
+
+def is_loss(node: Any) -> bool:
+    """Whether a node's op is a loss."""
+    return node.op in OPS and OPS[node.op].is_loss
 
 
 def redirect(node: Any, renamed: Mapping[str, str]) -> Any:

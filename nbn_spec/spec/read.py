@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nbn_spec.errors import Problem, SpecError, shorten
-from nbn_spec.spec.models import LANGUAGE
+from nbn_spec.errors import Problem, SpecError, Steps, shorten
+from nbn_spec.errors import pointer as pointer_of
+from nbn_spec.spec.locate import Found, Text, nearest
+from nbn_spec.spec.mend import mend
 
 LARGEST = 64 * 2**20
 """Bytes; larger arrays belong into files of their own."""
@@ -23,10 +24,116 @@ ZIP = b"PK\3\4"
 DIGITS = 300
 """Longest number that is read as an int."""
 TOKENS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+PAIRS = {"{": "}", "[": "]"}
+SAID = {
+    "Invalid control": "inside of strings a line break is written \\n, a tab \\t; or a closing quote is missing",
+    "Invalid \\": 'inside of strings a \\ is written \\\\; in paths, "/" does on every system',
+    "Extra data": "the document has ended before this: one closing bracket too many?",
+    "Unterminated": "the closing quote is missing",
+}
+"""By what Python's reader says, what to do."""
+SEEN = {
+    r".?[A-Za-z_]\w*\s*:": "strings and keys stand in double quotes",
+    r".?[“”„‘’`]": 'these are the quotes of printed text: write "',
+    r"\d[-+.\w]|.?[-+.]": "numbers are written like 3, -0.5 and 1e-3",
+}
+"""By what stands there, the sign before it included, what to do."""
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; raises :class:`SpecError`."""
+@dataclass(frozen=True)
+class Document:
+    """A JSON value, the text that it was read from (if it was), and what is wrong with that text."""
+
+    value: Any
+    text: Text | None = None
+    problems: tuple[Problem, ...] = ()
+    renamed: Mapping[Steps, Steps] = field(default_factory=dict)
+    """Places of keys that were put right, and what the author has written there."""
+
+    @property
+    def where(self) -> str:
+        """The file, or nothing."""
+        return self.text.file if self.text else ""
+
+    def located(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems with their places in the text, in the order of the document."""
+        found = [self._placed(problem) for problem in problems]
+        if self.text is None:
+            return in_order(found, self.value)
+        places = self.text.places([problem.path for problem in found if problem.path is not None])
+        spanned = [self._spanned(problem, places) for problem in found]
+        return sorted(spanned, key=lambda problem: position(problem, self.where))
+
+    def _placed(self, problem: Problem) -> Problem:
+        """A problem with its place in the author's words."""
+        if problem.path is None:
+            return problem
+        path = self.written(problem.path)
+        if problem.code != "NBN110":
+            path = self._longest(path)
+        return replace(problem, path=path, where=problem.where or pointer(self.where, path))
+
+    def _spanned(self, problem: Problem, places: dict[Steps, Found]) -> Problem:
+        """A problem with its span."""
+        if problem.path is None or self.text is None or problem.span is not None:
+            return problem
+        at = nearest(places, problem.path)
+        start, end = at.key if problem.of_key and at.key else at.value
+        return replace(problem, span=self.text.span(start, end))
+
+    def lines(self, paths: Iterable[Steps]) -> list[int | None]:
+        """The line of each place; ``None`` where there is no text."""
+        wanted = list(paths)
+        if self.text is None:
+            return [None] * len(wanted)
+        places = self.text.places(wanted)
+        return [self.text.line_of(nearest(places, path).value[0]) for path in wanted]
+
+    def holds(self, path: Steps) -> bool:
+        """Whether the author has written this place."""
+        return len(self._longest(path)) == len(path)
+
+    def written(self, path: Steps) -> Steps:
+        """A canonical place as the author has written it: a misspelt key; of data, a name alone for an object."""
+        for length in range(len(path), 0, -1) if self.renamed else ():
+            if path[:length] in self.renamed:
+                path = (*self.renamed[path[:length]], *path[length:])
+                break
+        if path[:1] != ("data",) or len(path) < 4 or self.holds(path):
+            return path
+        if self.holds(path[:3]):
+            alone = not isinstance(self.at(path[:3]), Mapping)
+            return self._longest((*path[:3], *path[4:])) if alone else path
+        return self._longest(("inputs", path[2], "columns", *path[4:]))
+
+    def at(self, path: Steps) -> Any:
+        """The value at a place that is there."""
+        value = self.value
+        for step in path:
+            value = value[step]
+        return value
+
+    def _longest(self, path: Steps) -> Steps:
+        """As much of the path as is there."""
+        value: Any = self.value
+        for depth, step in enumerate(path):
+            counted = isinstance(value, (list, tuple)) and isinstance(step, int) and step < len(value)
+            if not counted and not (isinstance(value, Mapping) and step in value):
+                return path[:depth]
+            value = value[step]
+        return path
+
+
+def position(problem: Problem, file: str) -> tuple[bool, int, int]:
+    """The order of problems: those of the document as they stand there, then those of other files."""
+    span = problem.span
+    if span is None or span.file != file:
+        return True, 0, 0
+    return False, span.line, span.column
+
+
+def read_file(path: Path) -> Document:
+    """The JSON object in a file; raises :class:`SpecError` where none can be made out."""
     if (text := str(path).strip()).startswith("{") and text.endswith("}"):
         message = "this looks like JSON text, not a path"
         raise SpecError("NBN100", "", message, "json.loads it first: a dict is a spec too")
@@ -48,49 +155,79 @@ def read_file(path: Path) -> dict[str, Any]:
     return read(content, str(path))
 
 
-def read(content: bytes, where: str = "") -> dict[str, Any]:
-    """The JSON object in ``content``; raises :class:`SpecError`."""
-    document = parse(content, where)
-    if not isinstance(document, dict):
-        raise SpecError("NBN112", pointer(where, ()), f"expected an object, got {shorten(document)}")
+def read(content: bytes, where: str = "") -> Document:
+    """The JSON object in ``content``; raises :class:`SpecError` where none can be made out."""
+    document = read_value(content, where)
+    if not isinstance(document.value, dict):
+        message = f"expected an object, got {shorten(document.value)}"
+        found = Problem("NBN112", pointer(where, ()), message, path=())
+        raise SpecError.of(document.located([*document.problems, found]))
     return document
 
 
 def parse(content: bytes, where: str = "") -> Any:
-    """The JSON value in ``content``: no key twice, no NaN, UTF-8; raises :class:`SpecError`."""
-    text = decode(content, where)
-    check_depth(text, where)
+    """The JSON value in ``content``: no key twice, no NaN, UTF-8, no slips; raises :class:`SpecError`."""
+    document = read_value(content, where)
+    if document.problems:
+        raise SpecError.of(document.located(document.problems))
+    return document.value
+
+
+def read_value(content: bytes, where: str) -> Document:
+    """The JSON value in ``content``, slips mended; raises :class:`SpecError` for what cannot be."""
+    text = Text(where, decode(content, where))
+    check_depth(text)
     doubts = Doubts()
+    problems: list[Problem] = []
     try:
-        document = json.loads(
-            text,
-            object_pairs_hook=doubts.pairs,
-            parse_constant=doubts.number,
-            parse_float=doubts.number,
-            parse_int=doubts.integer,
-        )
+        value = loads(text.content, doubts)
     except json.JSONDecodeError as error:
-        place = f"{where}:{error.lineno}:{error.colno}"
-        raise SpecError("NBN101", place, f"is not JSON: {error.msg}", next_to(text, error.pos)) from None
+        mended, problems = mend(text)
+        text = replace(text, mended=mended)
+        doubts = Doubts()
+        try:
+            value = loads(mended, doubts)
+        except json.JSONDecodeError as left:
+            raise SpecError.of(unmendable(text, problems, left if problems else error)) from None
     if doubts.twice or doubts.infinite:
-        raise SpecError.of(complaints(document, doubts, where))
-    return document
+        problems += complaints(value, doubts, where)
+    return Document(value, text, tuple(problems))
+
+
+def unmendable(text: Text, problems: list[Problem], error: json.JSONDecodeError) -> list[Problem]:
+    """The slips before the place where no JSON can be made out, and that place."""
+    span = text.span(error.pos, error.pos + 1)
+    hint = next_to(text, error)
+    last = Problem("NBN101", str(span), f"is not JSON: {error.msg}", hint, span=span)
+    here = position(last, text.file)
+    return [*(problem for problem in problems if position(problem, text.file) < here), last]
+
+
+def loads(content: str, doubts: Doubts) -> Any:
+    """The value of a text; raises ``json.JSONDecodeError``."""
+    return json.loads(
+        content,
+        object_pairs_hook=doubts.pairs,
+        parse_constant=doubts.number,
+        parse_float=doubts.number,
+        parse_int=doubts.integer,
+    )
 
 
 @dataclass
 class Doubts:
     """What Python's reader of JSON lets pass: keys that stand twice, and numbers that are not finite."""
 
-    twice: dict[int, tuple[dict[str, Any], str]] = field(default_factory=dict)
-    """By its id, each object with such a key (kept, so that no later object gets the id), and the key."""
+    twice: dict[int, tuple[dict[str, Any], list[str]]] = field(default_factory=dict)
+    """By its id, each object with such keys (kept, so that no later object gets the id), and the keys."""
     infinite: bool = False
 
     def pairs(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
         """An object from its keys and values."""
         made = dict(items)
         if len(made) < len(items):
-            twice = next(name for name, count in Counter(name for name, _ in items).items() if count > 1)
-            self.twice[id(made)] = made, twice
+            names = [name for name, _ in items]
+            self.twice[id(made)] = made, [name for name in made if names.count(name) > 1]
         return made
 
     def number(self, text: str) -> float:
@@ -110,21 +247,21 @@ def decode(content: bytes, where: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        text = Text(where, before.decode("utf-8-sig", "replace") + "\N{REPLACEMENT CHARACTER}")
+        span = text.span(len(text.content) - 1, len(text.content))
         message = f"is not UTF-8: byte 0x{error.object[error.start]:02x}"
-        raise SpecError("NBN105", f"{where}:{line}:{column}", message, "save the file as UTF-8") from None
+        raise SpecError("NBN105", str(span), message, "save the file as UTF-8", span=span) from None
 
 
-def check_depth(text: str, where: str) -> None:
+def check_depth(text: Text) -> None:
     """Refuse documents that nest deeper than any spec does."""
     depth = 0
-    for token in TOKENS.finditer(text):
+    for token in TOKENS.finditer(text.content):
         mark = token.group()[0]
         depth += (mark in "[{") - (mark in "]}")
         if depth > DEEPEST:
-            start = token.start()
-            line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
-            raise SpecError("NBN104", f"{where}:{line}:{column}", f"nests deeper than {DEEPEST} levels")
+            span = text.span(token.start(), token.start() + 1)
+            raise SpecError("NBN104", str(span), f"nests deeper than {DEEPEST} levels", span=span)
 
 
 def check_nesting(document: Mapping[str, Any]) -> None:
@@ -138,80 +275,76 @@ def check_nesting(document: Mapping[str, Any]) -> None:
         raise SpecError("NBN104", "", f"the document nests deeper than {DEEPEST} levels")
 
 
-def next_to(text: str, position: int) -> str:
-    """What stands at a position, for the help line."""
-    if not text.strip():
+def next_to(text: Text, error: json.JSONDecodeError) -> str:
+    """What to do about the place where reading ended, for the help line."""
+    content, at = text.content, error.pos
+    if not content.strip():
         return "the text is empty"
-    if text[position : position + 1] < " " and '"' in text[:position] and position < len(text):
-        return "inside of strings a line break is written \\n, a tab \\t"
-    rest = text[position : position + 30].split("\n", maxsplit=1)[0].strip()
-    before = text[:position].rstrip()[-1:]
-    if before == "," and rest[:1] in ("}", "]"):
-        return f'a comma stands before "{rest[:1]}": take it away'
-    if rest[:1] == "'":
-        return "strings and keys stand in double quotes"
-    if rest[:2] in ("//", "/*") or rest[:1] == "#":
-        return 'JSON has no comments: write "doc" instead'
-    return f"it stands before: {shorten(rest)}" if rest else "the text ends too early"
+    rest = content[at : at + 30].split("\n", maxsplit=1)[0].strip()
+    for words, hint in SAID.items():
+        if error.msg.startswith(words):
+            return hint
+    for pattern, hint in SEEN.items():
+        if re.match(pattern, content[max(at - 1, 0) : at] + rest):
+            return hint
+    if not rest:
+        return f"the text ends too early{never_closed(text, at)}"
+    return f"it stands before: {shorten(rest)}{never_closed(text, at) if rest[0] in '[]{}' else ''}"
+
+
+def never_closed(text: Text, at: int) -> str:
+    """The innermost bracket before a place that is still open there."""
+    waiting: list[tuple[str, int]] = []
+    for token in TOKENS.finditer(text.content, 0, at):
+        mark = token.group()[0]
+        if mark in "[{":
+            waiting.append((mark, token.start()))
+        elif mark in "]}" and waiting:
+            waiting.pop()
+    if not waiting:
+        return ""
+    mark, start = waiting[-1]
+    return f'; the "{mark}" of line {text.line_of(start)} waits for its "{PAIRS[mark]}"'
 
 
 def complaints(document: Any, doubts: Doubts, where: str) -> Iterator[Problem]:
     """A problem for every key that stands twice and every number that is not finite, with its place."""
-    waiting: list[tuple[tuple[object, ...], Any]] = [((), document)]
+    waiting: list[tuple[Steps, Any]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
-        if id(value) in doubts.twice:
-            key = doubts.twice[id(value)][1]
-            message = f'the key "{key}" stands twice in one object'
-            yield Problem("NBN102", pointer(where, (*path, key)), message, "keep one of them")
+        for key in doubts.twice.get(id(value), (None, ()))[1]:
+            message, place = f'the key "{key}" stands twice in one object', (*path, key)
+            yield Problem("NBN102", pointer(where, place), message, "keep one of them", path=place, of_key=True)
         if isinstance(value, dict):
             waiting.extend(((*path, key), item) for key, item in reversed(value.items()))
         elif isinstance(value, list):
             waiting.extend(((*path, i), item) for i, item in reversed(list(enumerate(value))))
         elif isinstance(value, float) and not math.isfinite(value):
             message = f"{value} is no finite number"
-            yield Problem("NBN103", pointer(where, path), message, "numbers lie within ±1.7e308; NaN is none")
+            hint = "numbers lie within ±1.7e308; NaN is none"
+            yield Problem("NBN103", pointer(where, path), message, hint, path=path)
 
 
-def pointer(where: str, path: tuple[object, ...]) -> str:
+def pointer(where: str, path: Steps) -> str:
     """A place in a document: the file, and behind # a JSON pointer (RFC 6901)."""
-    steps = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return f"{where}#{steps or '/'}" if where else steps or "/"
+    return f"{where}#{pointer_of(path)}" if where else pointer_of(path)
 
 
-def in_order(problems: Iterable[Problem], document: Any, where: str) -> list[Problem]:
+def in_order(problems: Iterable[Problem], document: Any) -> list[Problem]:
     """The problems in the order in which their places stand in the document; what is missing comes first."""
     numbers: dict[int, dict[object, int]] = {}
 
-    def position(problem: Problem) -> tuple[int, ...]:
+    def place(problem: Problem) -> tuple[int, ...]:
         value, found = document, []
-        for step in steps(problem.where, where):
+        for step in problem.path or ():
             if isinstance(value, Mapping):
                 if id(value) not in numbers:
                     numbers[id(value)] = {key: i for i, key in enumerate(value)}
                 found.append(numbers[id(value)].get(step, -1))
                 value = value.get(step)
-            elif isinstance(value, (list, tuple)) and step.isdigit() and int(step) < len(value):
-                found.append(int(step))
-                value = value[int(step)]
-        return tuple(found)
+            elif isinstance(value, (list, tuple)) and isinstance(step, int) and step < len(value):
+                found.append(step)
+                value = value[step]
+        return (problem.path is None, *found)
 
-    return sorted(problems, key=position)
-
-
-def steps(place: str, where: str) -> list[str]:
-    """The steps of a JSON pointer that :func:`pointer` made."""
-    path = place.removeprefix(where).removeprefix("#")
-    return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
-
-
-def check_version(document: Mapping[str, Any], where: str) -> None:
-    """Refuse a language that this program does not know."""
-    version, place = document.get("version", LANGUAGE), pointer(where, ("version",))
-    if isinstance(version, bool) or not isinstance(version, (int, float)):
-        raise SpecError("NBN112", place, f"expected {LANGUAGE}, got {shorten(version)}")
-    if version > LANGUAGE:
-        message = f"is written in version {shorten(version)} of the language; this program knows up to {LANGUAGE}"
-        raise SpecError("NBN115", place, message, "update nbn_spec")
-    if version != LANGUAGE:
-        raise SpecError("NBN115", place, f"there is no version {shorten(version)}", f"write {LANGUAGE}")
+    return sorted(problems, key=place)

@@ -49,6 +49,7 @@ OBJECTS = (
     ("####", "An npy file", "FileField", ""),
     ("##", "Training", "Train", ""),
     ("###", "Validation", "ValidationObject", ""),
+    ("##", "Lint", "LintSettings", ""),
 )
 """The document's objects: level, title, name in the published schema, and what else is to be said."""
 NAMED = {
@@ -58,6 +59,8 @@ NAMED = {
     "Exact": "[exact values](#exact-values)",
     "Drawn": "[drawn values](#drawn-values)",
     "AnyNode": "[a node](#operations)",
+    "LintSettings": "[an object](#lint)",
+    "LintCode": "[a code](errors.md#lint-warnings-that-teach)",
     "AnyInitializer": "[an initializer](#initializers) with settings",
     "ValuesData": "[values](#data)",
     "CsvData": "[csv](#csv)",
@@ -219,6 +222,11 @@ def default(key: str, part: Mapping[str, Any], owner: Mapping[str, Any]) -> str:
     return f"`{json.dumps(part['default'])}`" if part.get("default") is not None else ""
 
 
+def codes() -> Iterator[tuple[str, str]]:
+    """Every code, with its page, and what it stands for."""
+    return ((f"[`{code}`](errors.md#{code.lower()})", text) for code, text in CODES.items())
+
+
 def reference() -> str:
     """The whole reference."""
     lines = [INTRODUCTION]
@@ -235,5 +243,5 @@ def reference() -> str:
     lines += table("Initializers", INITIALIZERS)
     lines += table("Optimizers", OPTIMIZERS)
     lines += table("Metrics", METRICS)
-    lines += ["## Errors\n", *rows(("code", "meaning"), ((f"`{code}`", text) for code, text in CODES.items()))]
+    lines += ["## Errors\n", *rows(("code", "meaning"), codes())]
     return "\n".join(lines).rstrip() + "\n"

@@ -20,13 +20,15 @@ from nbn_spec.spec.fields import VALUES_REF, VALUES_SCHEMA
 from nbn_spec.spec.graph_document import GraphDocument
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.read import pointer
+from nbn_spec.spec.report_document import ReportDocument
 
-Which = Literal["model", "graph"]
+Which = Literal["model", "graph", "report"]
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "model": (ModelSpec, "nbn_spec model"),
     "graph": (GraphDocument, "nbn_spec graph, as archives hold it"),
+    "report": (ReportDocument, "nbn_spec report, as --format json prints it"),
 }
 TAGS = ("op", "init", "name")
 KINDS = ("object", "array", "string", "integer", "number", "boolean", "null")
@@ -35,7 +37,7 @@ KINDS = ("object", "array", "string", "integer", "number", "boolean", "null")
 
 @cache
 def schema(which: Which = "model") -> Schema:
-    """The JSON Schema of a ``model`` document, or of the ``graph`` inside an archive."""
+    """The JSON Schema of a ``model`` document, the ``graph`` inside an archive, or a ``report``."""
     model, title = DOCUMENTS[which]
     found = model.model_json_schema(by_alias=True, mode="validation")
     if which == "model":

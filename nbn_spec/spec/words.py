@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from nbn_spec.errors import suggestion
 from nbn_spec.ops import OPS
@@ -114,3 +115,10 @@ def suggest_key(key: object, known: Iterable[str]) -> str:
     words = list(known)
     home = HOMES.get(translation(key, HOMES) or "")
     return home if home and translation(key, words) is None else suggest(key, words)
+
+
+def nearest_key(key: object, known: Iterable[str]) -> str:
+    """The known key that an unknown one is most likely to mean, or nothing."""
+    words = list(known)
+    near = get_close_matches(str(key).lower()[:100], words, n=1, cutoff=0.6)
+    return translation(key, words) or next(iter(near), "")

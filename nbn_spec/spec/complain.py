@@ -1,0 +1,324 @@
+"""From pydantic's errors to complaints that people can use: one for each cause, at the place where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from nbn_spec.errors import Problem, Steps, shorten
+from nbn_spec.record import BOUNDS
+from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, REFERENCE_PATTERN, SYMBOL_PATTERN
+from nbn_spec.spec.models import ModelSpec
+from nbn_spec.spec.nodes import Sized
+from nbn_spec.spec.words import LOSSES, nearest_key, suggest, suggest_key, translation
+
+KINDS = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+BOUND_KINDS = {
+    "greater_than_equal": "ge",
+    "greater_than": "gt",
+    "less_than_equal": "le",
+    "less_than": "lt",
+}
+LENGTHS = {
+    "too_short": "no fewer items than {min_length}",
+    "too_long": "no more items than {max_length}",
+    "string_too_short": "no fewer characters than {min_length}",
+    "string_too_long": "no more characters than {max_length}",
+}
+PATTERN_HINTS = {
+    NAME_PATTERN: "a letter, then letters, digits and _",
+    REFERENCE_PATTERN: "a letter, then letters, digits and _; and / in the names of what was expanded",
+    FILE_NAME_PATTERN: "a letter or a digit, then letters, digits, _, . and -",
+    SYMBOL_PATTERN: "lengths are numbers; symbols such as N begin with a capital letter",
+}
+"""What names look like, in words."""
+JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
+
+
+def complaints(error: ValidationError, document: Any) -> list[Problem]:
+    """One problem for each place: what several branches of a choice expected is said in one.
+
+    A key that is missing because it is written otherwise in the same object is not said to be missing too.
+    """
+    found: dict[Steps, list[dict[str, Any]]] = {}
+    for item in error.errors(include_url=False):
+        found.setdefault(place(item, document), []).append(dict(item))
+    above = {path[:length] for path in found for length in range(len(path))}
+    said = []
+    for path, items in found.items():
+        exact = [item for item in items if item["type"] not in KINDS]
+        if not exact and path in above:
+            continue
+        found_here = problem(exact or items, items, path)
+        said.append(found_here if found_here.instead else eliminated(found_here, items[0], document))
+    meant = {(*problem.path[:-1], problem.instead) for problem in said if problem.path and problem.instead}
+    return [problem for problem in said if problem.code != "NBN110" or problem.path not in meant]
+
+
+def place(item: Mapping[str, Any], document: Any) -> Steps:
+    """The error's place in the document: pydantic's, without the names of branches."""
+    path: list[object] = []
+    value = document
+    *front, last = item["loc"] or (item["input"],)  # pydantic gives no place to a key that is no text
+    for step in front:
+        if (isinstance(value, Mapping) and step in value) or (
+            isinstance(value, Sequence)
+            and not isinstance(value, str)
+            and isinstance(step, int)
+            and step < len(value)
+        ):
+            value = value[step]
+        else:
+            continue
+        path.append(step)
+    absent = item["type"] == "missing"
+    inside = isinstance(value, Mapping) and last in value
+    counted = isinstance(value, (list, tuple)) and isinstance(last, int) and last < len(value)
+    return (*path, last) if absent or inside or counted else tuple(path)
+
+
+def eliminated(complaint: Complaint, item: Mapping[str, Any], document: Any) -> Complaint:
+    """An unknown key that resembles no other is the one that is missing, if there is one and its value fits it."""
+    if complaint.code != "NBN111" or not complaint.path:
+        return complaint
+    owner: Any = document
+    for step in complaint.path[:-1]:
+        owner = owner[step]
+    models = models_at(item["loc"][:-1])
+    lacking = [key for key in required(models[0], owner) if key not in owner] if len(models) == 1 else []
+    if len(lacking) != 1 or not fits(models[0], lacking[0], item["input"]):
+        return complaint
+    return replace(complaint, hint=f'"{lacking[0]}" is missing: did you mean that?', instead=lacking[0])
+
+
+def required(model: type[BaseModel], owner: Mapping[str, Any]) -> list[str]:
+    """The keys that an object must have; a layer without exact weights needs its units."""
+    found = [key for key, field in named(model).items() if field.is_required()]
+    return [*found, "units"] if issubclass(model, Sized) and "weight" not in owner else found
+
+
+def fits(model: type[BaseModel], key: str, value: object) -> bool:
+    """Whether a value may stand under a key."""
+    field: Any = named(model)[key]
+    try:
+        TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return value is not None
+
+
+@dataclass(frozen=True)
+class Complaint(Problem):
+    """A problem of the document's form; ``instead`` is the key that was meant where another one stands."""
+
+    instead: str = ""
+
+
+def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], path: Steps) -> Complaint:
+    """The complaint about one place."""
+    item = items[0]
+    kind, given, context = item["type"], item["input"], item.get("ctx", {})
+    special = SPECIAL.get(kind)
+    if special is not None:
+        return special(item, path)
+    if kind in BOUND_KINDS:
+        key = BOUND_KINDS[kind]
+        return said("NBN113", path, f"must be {BOUNDS[key][1]} {context[key]}, got {shorten(given)}")
+    if kind in KINDS or kind == "literal_error":
+        return wrong_kind(everything, given, path)
+    if kind == "form":
+        return said("NBN112", path, f"expected {item['msg']}, got {described(given)}")
+    if kind in LENGTHS:
+        return said("NBN113", path, f"must hold {LENGTHS[kind].format(**context)}, got {shorten(given)}")
+    return said("NBN113", path, sentence(item["msg"]) + f", got {shorten(given)}")
+
+
+def said(code: str, path: Steps, message: str, hint: str = "", **more: Any) -> Complaint:
+    """A complaint about the value at a place."""
+    subject = f"{named_place(path)}: " if path and message.startswith(("must", "expected", "unknown word")) else ""
+    return Complaint(code, "", subject + message, hint, path=path, **more)
+
+
+def named_place(path: Steps) -> str:
+    """The key whose value is meant, and the number of the item in its list, counted from 1."""
+    at = max((i for i, step in enumerate(path) if isinstance(step, str)), default=0)
+    items = "".join(f", item {int(str(step)) + 1}" for step in path[at + 1 :])
+    return f'"{path[at]}"{items}'
+
+
+def sentence(text: str) -> str:
+    """Pydantic's sentence, as ours begin."""
+    return text[:1].lower() + text[1:].replace("Input", "it")
+
+
+def wrong_kind(items: list[dict[str, Any]], given: object, path: Steps) -> Complaint:
+    """A value of a kind, or a word, that none of the branches takes."""
+    literals = [item for item in items if item["type"] == "literal_error"]
+    words = [word for item in literals for word in expected_words(item["ctx"]["expected"])]
+    kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
+    if isinstance(given, str) and words and not kinds:
+        return said("NBN114", path, f"unknown word {shorten(given)}", suggest(given, words))
+    wanted = kinds + [f'"{word}"' for word in words]
+    return said("NBN112", path, f"expected {' or '.join(wanted)}, got {described(given)}", mended(given, path))
+
+
+def mended(given: object, path: Steps) -> str:
+    """The hint for a value of the wrong kind whose author meant something else."""
+    if path[-1:] == ("activation",) and isinstance(given, Mapping):
+        told = given.get("op", given.get("name"))
+        word = told if isinstance(told, str) else "leaky_relu"
+        return f'with settings it is a node of its own: write {{"op": "linear", …}} and {{"op": "{word}", …}}'
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if number and "inputs" in path[1:]:
+        return f'give the number a name: "constants": {{"c": {shorten(given)}}}, and read "c"'
+    return ""
+
+
+def expected_words(text: str) -> list[str]:
+    """The words in pydantic's «'a', 'b' or 'c'»."""
+    return re.findall(r"'([^']*)'", text) or re.findall(r"\w+", text.replace(" or ", " "))
+
+
+def described(value: object) -> str:
+    """A value and, where it does not show, its kind."""
+    kind = JSON_KINDS.get(type(value), "")
+    return f"{shorten(value)} ({kind})" if kind else shorten(value)
+
+
+def missing(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """A required key that is not there."""
+    key = item["loc"][-1]
+    field = next((fields[key] for model in models_at(item["loc"][:-1]) if key in (fields := named(model))), None)
+    return said("NBN110", path, f'"{key}" is missing', field.description if field else "")
+
+
+def extra(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """A key that the object does not have."""
+    key = item["loc"][-1]
+    known = {name for model in models_at(item["loc"][:-1]) for name in named(model)}
+    instead = nearest_key(key, known)
+    return said("NBN111", path, f'unknown key "{key}"', suggest_key(key, known), of_key=True, instead=instead)
+
+
+def unknown_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """An op, initializer, optimizer or metric that is not in its table."""
+    key = item["ctx"]["discriminator"].strip("'")
+    word, path = item["ctx"]["tag"], (*path, key)
+    if isinstance(item["input"], Mapping):
+        word = item["input"][key]  # pydantic's own is always text
+    words = expected_words(item["ctx"]["expected_tags"])
+    if not isinstance(word, str):
+        return said("NBN112", path, f"expected a string, got {described(word)}")
+    first = LOSSES if item["loc"][0] == "loss" else ()
+    return said("NBN114", path, f"unknown {key} {shorten(word)}", suggest(word, words, first))
+
+
+def no_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """An object without the word that tells what it is."""
+    key = item["ctx"]["discriminator"].strip("'")
+    other = next((name for name in item["input"] if translation(name, [key])), None)
+    words = [word for model in models_at(item["loc"]) if isinstance(word := word_of(model), str)]
+    first = LOSSES if item["loc"][0] == "loss" else ()
+    if other is None:
+        return said("NBN110", (*path, key), f'"{key}" is missing', suggest("", words, first))
+    word = item["input"][other]
+    hint = f'write "{key}": {shorten(translation(word, words) or word)} instead of "{other}"'
+    return said("NBN111", (*path, other), f'unknown key "{other}"', hint, of_key=True, instead=key)
+
+
+def bad_pattern(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """A name with characters that names may not have."""
+    pattern = item["ctx"]["pattern"]
+    if pattern not in PATTERN_HINTS:
+        return said("NBN113", path, f"{shorten(item['input'])} may not stand here; it must match {pattern}")
+    message = f"{shorten(item['input'])} may not be used as a name here"
+    hint = f"{PATTERN_HINTS[pattern]}: {pattern}"
+    return said("NBN116", path, message, hint, of_key=item["loc"][-1:] == ("[key]",))
+
+
+def no_text(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """A string that UTF-8 cannot write."""
+    message = f"{shorten(item['input'])} is no text: it holds half of a surrogate pair"
+    hint = "write the sign itself, or both halves"
+    return said("NBN105", path, message, hint, of_key=item["loc"][-1:] in ((), ("[key]",)))
+
+
+def no_units(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """A layer of which nothing tells how many neurons it has."""
+    hint = 'the number of neurons; or exact values of "weight", which tell it'
+    return said("NBN110", (*path, "units"), item["msg"], hint)
+
+
+def bad_values(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """Exact values that are no regular array of numbers."""
+    return said("NBN112", path, f"expected a number or lists of numbers, equally long; got {item['msg']}")
+
+
+SPECIAL = {
+    "missing": missing,
+    "extra_forbidden": extra,
+    "union_tag_invalid": unknown_tag,
+    "union_tag_not_found": no_tag,
+    "string_pattern_mismatch": bad_pattern,
+    "string_unicode": no_text,
+    "values": bad_values,
+    "no_units": no_units,
+}
+
+
+def named(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's fields by the key that an author writes."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def models_at(loc: Iterable[object]) -> list[type[BaseModel]]:
+    """The models that an object at pydantic's location may be."""
+    return models_behind(tuple(step for step in loc if isinstance(step, str)))
+
+
+@lru_cache(1024)
+def models_behind(loc: tuple[str, ...]) -> list[type[BaseModel]]:
+    """The same for a location without its indices: thousands of nodes may have the same mistake."""
+    found: list[type[BaseModel]] = [ModelSpec]
+    for step in loc:
+        chosen = [model for model in found if step in (model.__name__, word_of(model))]
+        fields = [named(model)[step] for model in found if step in named(model)]
+        if chosen:
+            found = chosen
+        elif fields:
+            found = [model for field in fields for model in models_in([field.annotation, *field.metadata])]
+    return found
+
+
+def word_of(model: type[BaseModel]) -> object:
+    """The word that tells an object of this model from its siblings."""
+    tags = (model.model_fields[key].default for key in ("op", "init", "name") if key in model.model_fields)
+    return next((tag for tag in tags if isinstance(tag, str)), None)
+
+
+def models_in(kinds: Iterable[Any]) -> list[type[BaseModel]]:
+    """Every model in some annotations, unions and lists opened."""
+    found: list[type[BaseModel]] = []
+    waiting = list(kinds)
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
+            found.append(kind)
+        waiting.extend(get_args(getattr(kind, "__value__", kind)))
+    return found
