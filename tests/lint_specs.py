@@ -109,6 +109,7 @@ WARNED = {
     "901 dense without activation": (
         "NBN901", "n1", ("nodes", "n1"), chain({"op": "dense", "units": 2}, {"op": "dense", "units": 1})
     ),
+    "901 narrower than the input alone": ("NBN901", "n1", ("nodes", "n1"), chain(linear(1), linear())),
     "902 zeros before a relu": (
         "NBN902", "n0/weight", ("nodes", "n0", "weight"), chain(linear(3, weight="zeros"), op("relu"), linear()),
     ),
@@ -123,6 +124,11 @@ WARNED = {
     "902 exact rows in dense": (
         "NBN902", "n0/linear/weight", ("nodes", "n0/linear", "weight"),
         chain(op("dense", weight={"value": [[1, 2], [1, 2]]}, activation="tanh"), linear()),
+    ),
+    "902 an output beside it": (
+        "NBN902", "n0/weight", ("nodes", "n0", "weight"),
+        chain(linear(3, weight="ones"), op("tanh"), linear(), op("add", inputs=["n1", "n1"]), read="n2",
+              outputs=["n2", "n3"]),
     ),
     "903 sigmoid": (
         "NBN903", "squared_error_1", ("loss",),
@@ -179,6 +185,9 @@ WARNED = {
     "908 hinge": (
         "NBN908", "n1", ("nodes", "n1"),
         chain(linear(), op("elu"), loss="hinge", y=[[2 * bit - 1] for [bit] in BITS])
+    ),
+    "908 leaky without a slope": (
+        "NBN908", "n1", ("nodes", "n1"), binary(linear(), op("leaky_relu", negative_slope=0), logits=True),
     ),
     "909 columns apart": ("NBN909", "x", ("inputs", "x"), chain(linear(), **tall(APART))),
     "909 years": ("NBN909", "x", ("inputs", "x"), chain(linear(), **tall(YEARS), x_more=SCALED)),
@@ -238,6 +247,17 @@ WARNED = {
         "NBN915", "a", ("parameters", "a"),
         graph([("m", "multiply", ["a", "z"]), ("l", "add", ["m", "b"])], **PAIR, constants={"z": 0}),
     ),
+    "915 a denominator below 0": (
+        "NBN915", "a", ("parameters", "a"),
+        graph([("m", "divide", ["z", "a"]), ("l", "add", ["m", "b"])], **PAIR, constants={"z": 0}),
+    ),
+    "915 a relu of what is never positive": (
+        "NBN915", "a", ("parameters", "a"),
+        graph([("s", "square", "a"), ("n", "negative", "s"), ("r", "relu", "n"), ("l", "add", ["r", "b"])], **PAIR),
+    ),
+    "915 a loss over one class": (
+        "NBN915", "n0", ("nodes", "n0"), classes(linear(), logits=True, y=[[1]] * 12)
+    ),
     "915 to the power of 0": (
         "NBN915", "a", ("parameters", "a"),
         graph([("m", "power", ["a", "z"]), ("l", "add", ["m", "b"])], **PAIR, constants={"z": 0}),
@@ -268,6 +288,9 @@ QUIET = {
         "NBN901",
         chain(linear(2), linear(2), op("add", inputs=["n0", "n1"]), op("tanh"), linear()),
     ),
+    "901 another reader of the copy": (
+        "NBN901", chain(linear(2), op("identity"), linear(2), op("add", inputs=["n1", "n2"]), op("tanh"), linear())
+    ),
     "901 an output itself": ("NBN901", chain(linear(4), linear(), outputs=["n0", "n1"])),
     "901 frozen": (
         "NBN901",
@@ -283,6 +306,10 @@ QUIET = {
     "902 the end of a residual branch": ("NBN902", chain(*RESIDUAL)),
     "902 frozen": (
         "NBN902", chain(op("linear", weight={"value": [[1, 1], [1, 1]], "trainable": False}), op("tanh"), linear())
+    ),
+    "902 no loss": (
+        "NBN902",
+        {k: v for k, v in chain(linear(3, weight="ones"), op("tanh"), linear()).items() if k != "loss"},
     ),
     "903 crossentropy": ("NBN903", binary(linear(), op("sigmoid"))),
     "903 shares, no labels": ("NBN903", chain(linear(), op("sigmoid"), y=SHARES)),
@@ -320,6 +347,9 @@ QUIET = {
     "906 sigmoid, yes or no": ("NBN906", binary(linear(3), op("sigmoid"), y=ONE_HOT)),
     "906 softmax, classes": ("NBN906", classes(linear(3), op("softmax"))),
     "906 targets within": ("NBN906", chain(linear(), op("tanh"), y=[[-1]] * 6 + [[1]] * 6)),
+    "906 targets that were rounded": ("NBN906", chain(linear(), op("tanh"), y=[[-1]] * 6 + [[1.0000001]] * 6)),
+    "906 softmax over one column": ("NBN906", binary(linear(), op("softmax"))),
+    "906 sigmoid of one class": ("NBN906", classes(linear(), op("sigmoid"), y=[[1]] * 12)),
     "906 targets above 0": ("NBN906", chain(linear(), op("softplus"), y=np.abs(REAL).tolist())),
     "906 hinge of tanh": (
         "NBN906", chain(linear(), op("tanh"), loss="hinge", y=[[2 * bit - 1] for [bit] in BITS])
@@ -330,6 +360,8 @@ QUIET = {
     "908 leaky": ("NBN908", binary(linear(), op("leaky_relu"), logits=True)),
     "909 much alike": ("NBN909", chain(linear())),
     "909 seldom anything": ("NBN909", chain(linear(), **tall(RARE))),
+    "909 one number far off": ("NBN909", chain(linear(), x=[[i % 2 / 2, 75 * (i == 5)] for i in range(12)])),
+    "909 degrees": ("NBN909", chain(linear(), x=[[i, 20 * i - 120] for i in range(12)])),
     "909 standardized": ("NBN909", chain(STANDARD, linear(), **tall(APART))),
     "909 scaled by a constant": (
         "NBN909", chain(op("multiply", inputs=["x", "s"]), linear(), **tall(PIXELS), constants={"s": 0.004})
@@ -337,6 +369,7 @@ QUIET = {
     "909 a constant column": ("NBN909", chain(linear(), x=[[a, 5000] for a, _ in X])),
     "910 all classes": ("NBN910", sparse(linear(3), logits=True)),
     "910 too few to tell": ("NBN910", sparse(linear(40), logits=True, y=[3 * i for i in range(12)])),
+    "910 a single class in a few": ("NBN910", sparse(linear(2), logits=True, x=X[:3], y=[0, 0, 0])),
     "910 soft targets": ("NBN910", classes(linear(3), logits=True, y=[[0.5, 0.5, 0]] * 12)),
     "910 padding": (
         "NBN910",
@@ -371,6 +404,7 @@ QUIET = {
         graph([("m", "multiply", ["a", "z"]), ("l", "add", ["m", "a"])], parameters={"a": {"value": 2}},
               constants={"z": 0}),
     ),
+    "915 one class, a probability": ("NBN915", classes(linear(), op("sigmoid"), y=[[1]] * 12)),
     "915 frozen": (
         "NBN915", chain(*TWO, linear(name="side", inputs="x", weight={"trainable": False}, bias=False), read="n2"),
     ),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nbn_spec
-from nbn_spec import budget, params
+from nbn_spec import budget, interpreter, params
 from nbn_spec.batches import Sweep, symbols
 from nbn_spec.budget import Estimate, Part, afford, estimate, measured, overview
 from nbn_spec.graph import Graph, Input
@@ -431,6 +431,13 @@ def test_free_memory_is_the_limit_where_none_is_given(monkeypatch):
         model.gradients(data)
     monkeypatch.setattr(params, "free_in_container", lambda: 0)
     model.gradients(examples(10))  # so little that nobody asks
+
+
+def test_a_pass_that_nobody_foresaw_is_refused_too(monkeypatch):
+    monkeypatch.setattr(interpreter, "free_memory", lambda: LARGE + 1)
+    assert interpreter.arena_of(LARGE + 1).size == LARGE + 1
+    with pytest.raises(nbn_spec.GraphError, match=r"NBN209.*a pass over the batch needs 2\.0 MiB"):
+        interpreter.arena_of(2 * LARGE)
 
 
 def test_idle_programs_make_room():

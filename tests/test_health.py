@@ -10,7 +10,7 @@ from networks import bowl, two_layers
 
 import nbn_spec
 from nbn_spec import health as reporting
-from nbn_spec.health import Course, compared, health, layers, look
+from nbn_spec.health import Course, compared, health, layers, look, too_slow
 from nbn_spec.optim import OPTIMIZERS
 
 MODELS = sorted((Path(__file__).parent.parent / "models").glob("*.json"))
@@ -127,6 +127,12 @@ def test_units_that_were_dead_from_the_start_are_told_apart():
     problem = only(network(nodes, (np.abs(x), y), epochs=20), "NBN921")
     assert "3 of them never learned anything: their biases are still exactly 0" in problem.notes
     assert "standardized inputs" in problem.hint
+    nodes[0]["bias"] = {"value": [-60, 0, 0, 0, 0, 0, 0, 0]}
+    problem = only(network(nodes, (np.abs(x), y), epochs=20), "NBN921")
+    assert "2 of them never learned anything: their biases are still exactly 0" in problem.notes
+    assert "standardized inputs" in problem.hint
+    nodes[0]["bias"] = {"value": [-60, -60, 0, 0, 0, 0, 0, 0]}
+    assert "lower learning rate" in only(network(nodes, (np.abs(x), y), epochs=20), "NBN921").hint
     nodes[0]["bias"] = False
     assert "never learned" not in str(only(network(nodes, (np.abs(x), y), epochs=20), "NBN921"))
 
@@ -210,6 +216,25 @@ def test_gradients_that_arrive(nodes):
     assert codes(network(nodes, epochs=300)) == []
 
 
+def test_a_short_training_says_nothing_about_its_gradients():
+    assert codes(network(stack(9, "sigmoid", "xavier"), epochs=19)) == []
+    assert codes(network(stack(9, "sigmoid", "xavier"), epochs=20)) == ["NBN923"]
+
+
+def test_a_branch_that_counts_little_lies_on_no_way():
+    branches = [
+        {"name": "a", "op": "linear", "inputs": "x", "units": 1},
+        {"name": "little", "op": "multiply", "inputs": ["a", "tiny"]},
+        {"name": "b", "op": "linear", "inputs": "x", "units": 1},
+        {"name": "out", "op": "add", "inputs": ["little", "b"]},
+    ]
+    document = {**network(branches, epochs=30, rate=0.01), "constants": {"tiny": 1e-6}}
+    trainer, history = trained(document)
+    by_name = {layer.node.name: layer.sent for layer in layers(look(trainer))}
+    assert by_name["a"] == pytest.approx(1e-6 * by_name["b"])
+    assert health(trainer, history) == []
+
+
 def test_what_vanishes_while_the_cost_stands_still_is_one_complaint():
     document = network(stack(9, "sigmoid", "xavier"), epochs=300)
     trainer, _ = trained(document)
@@ -235,7 +260,12 @@ def test_a_model_that_converged_is_healthy_however_small_its_gradients(noise):
 
 
 def test_adam_moves_what_gets_small_gradients():
-    assert codes(network(stack(9, "sigmoid", "xavier"), epochs=300, rate=0.01, optimizer="adam")) == []
+    trainer, history = trained(network(stack(9, "sigmoid", "xavier"), epochs=30, rate=0.01, optimizer="adam"))
+    found = look(trainer)
+    assert not found.solved(Course.of(trainer, history))
+    first, *_, last = layers(found)
+    assert first.sent < 1e-4 * last.sent
+    assert health(trainer, history) == []
 
 
 def test_gradients_that_explode():
@@ -247,6 +277,13 @@ def test_gradients_that_explode():
     assert problem.notes[1] == TABLE
     assert problem.notes[-1].startswith("so the cost does not move: ")
     assert codes(network(stack(8, "identity", "xavier"), epochs=5, rate=0.01)) == []
+
+
+def test_targets_of_a_larger_scale_are_no_explosion_yet():
+    x, y = wave()
+    trainer, history = trained(network(stack(1, "tanh", "xavier"), (x, 100 * y), epochs=2, rate=1e-9))
+    assert 10 < max(layer.slope / layer.weight for layer in layers(look(trainer))) < 1000
+    assert health(trainer, history) == []
 
 
 # a cost that does not move
@@ -294,6 +331,19 @@ def test_a_rate_that_only_swings():
     assert "to follow it wins nothing" in problem.notes[0]
     assert "lower learning rate than 1" in problem.hint
     assert codes(swinging(0.9)) == []
+
+
+def test_no_larger_rate_is_proposed_that_is_none():
+    x = np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    noise = np.array([[1.0], [1.0], [-1.0], [-1.0]])
+    data = {"values": {"x": x.tolist(), "y": (x + 1e3 * noise).tolist()}}
+    course = Course(3, 3, 1e6, 1e6, 1e6, None, None)
+    fast, slow = (nbn_spec.compile({**swinging(rate), "data": data}).trainer() for rate in (1.0, 1e-9))
+    assert too_slow(look(fast), course) is None
+    assert too_slow(look(slow), course) == (
+        "3 updates at a learning rate of 1e-09 can win 1e-14 of the cost",
+        "try a larger learning rate, such as 5e-03, or more epochs",
+    )
 
 
 def test_a_cost_that_rises_is_called_so():

@@ -123,6 +123,29 @@ def test_what_holds_a_gradient_up_is_named():
     assert "weight and bias" in alone.message
 
 
+def test_what_holds_a_gradient_up_is_named_from_afar():
+    nodes = [("s", "square", "a"), ("m", "multiply", ["s", "z"]), ("l", "add", ["m", "b"])]
+    leaves = {"parameters": {"a": {"value": 2}, "b": {"value": 5}}, "constants": {"z": 0}}
+    (problem,) = lint(subject(graph(nodes, **leaves)))
+    assert (problem.where, '"m" (multiply)' in problem.notes[0]) == ("a", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("902 zeros before a relu", "exactly 0"),
+        ("902 zeros before a sigmoid", 'Only the first weights of "n2"'),
+        ("902 ones, and equal weights behind", "never breaks"),
+    ],
+)
+def test_equal_units_part_late_or_never(name, words):
+    assert words in lint(subject(WARNED[name][3]))[0].notes[0]
+
+
+def test_one_class_is_spoken_of_once():
+    assert codes(classes(linear(), op("softmax"), y=[[1]] * 12)).count("NBN907") == 1
+
+
 def test_the_key_of_what_is_unused_is_meant():
     (problem,) = lint(subject(WARNED["913 an input"][3]))
     assert problem.of_key
@@ -164,6 +187,26 @@ def test_the_split_is_that_of_the_training():
     assert held is not None
     assert held.examples == len(second)
     assert sorted([*first, *second]) == list(range(12))
+
+
+def held_back_document(x, y=None):
+    y = np.arange(40.0)[:, None].tolist() if y is None else y
+    return chain(STANDARD, linear(), x=x, y=y, train={"validation": {"fraction": 0.25}})
+
+
+def test_a_column_that_varies_in_the_held_back_part_alone_is_constant():
+    _, second = subject(held_back_document(np.arange(40.0)[:, None].tolist())).parts
+    x = np.column_stack([np.arange(40.0), np.isin(np.arange(40), second[:2])])
+    assert codes(held_back_document(x.tolist())) == ["NBN916"]
+
+
+@pytest.mark.parametrize(("twins", "expected"), [(1, []), (2, ["NBN912"]), (9, ["NBN912"])])
+def test_one_row_in_both_parts_is_no_leak_and_two_of_ten_are(twins, expected):
+    first, second = subject(held_back_document(np.arange(40.0)[:, None].tolist())).parts
+    x = np.random.default_rng(2).normal(size=(40, 3))
+    y = np.arange(40.0)[:, None]
+    x[second[:twins]], y[second[:twins]] = x[first[:twins]], y[first[:twins]]
+    assert codes(held_back_document(x.tolist(), y.tolist())) == expected
 
 
 def test_an_empty_part_is_no_business_of_the_lint():

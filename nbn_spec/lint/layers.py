@@ -68,7 +68,7 @@ def equal_units(subject: Subject) -> Iterator[Finding]:
     with another value may be told apart by that, and zeros at the end of a residual branch are good practice.
     """
     for node in subject.graph.nodes:
-        if not (isinstance(node.op, Linear) and node.name in subject.trained and starts_equal(subject, node)):
+        if not (isinstance(node.op, Linear) and starts_equal(subject, node)):
             continue
         readers = readers_behind(subject, node)
         if readers and all(reader.params.get("weight") in subject.trainable for reader in readers):

@@ -32,7 +32,7 @@ def unscaled(subject: Subject) -> Iterator[Finding]:
     """An input whose columns differ widely in scale, or are large, where a trained linear layer reads it so."""
     read = read_as_they_are(subject)
     for item in subject.graph.inputs:
-        if item.name in read and item.name in subject.data and not item.integer:
+        if item.name in read and item.name in subject.data:
             held = columns_of(subject.data[item.name])
             message = None if held is None else large(subject, item, held) or apart(subject, item, held)
             if held is not None and message:

@@ -254,7 +254,7 @@ rightly, as it would train on all pairs of predictions and targets.""",
         (keras_fit('layers.Dense(3, activation="softmax")', "[1, 2, 3, 1]", '"sparse_categorical_crossentropy"'),),
         (torch_fit("nn.Linear(2, 3)", "[1, 2, 3, 1]", "nn.CrossEntropyLoss()"),),
         """\
-Keras and PyTorch name the label once training comes to it, but neither its row nor the labels that there may be.""",
+Keras and PyTorch name the label once training comes to it, but neither its row nor the labels there may be.""",
     ),
     Mistake(
         "A word among the numbers of a csv file",
@@ -311,8 +311,8 @@ rows count from 0 below the header, its columns from 1.""",
         (torch_fit("nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1))", "[0, 1, 2, 1]", "nn.CrossEntropyLoss()"),),
         """\
 The softmax is taken twice: the cost of three classes cannot fall below 0.55, and nothing fails. Ours is a warning,
-an error with `--strict`. In its TensorFlow backend Keras has a warning for this; with PyTorch as its backend it says
-nothing.""",
+an error with `--strict`. In its TensorFlow backend Keras has a warning for this; with PyTorch as its backend it
+says nothing.""",
     ),
 )
 

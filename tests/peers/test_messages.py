@@ -9,7 +9,7 @@ from pathlib import Path
 
 import messages
 import pytest
-from messages import MISTAKES, Mistake
+from messages import MISTAKES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
 CODES = [
@@ -28,14 +28,13 @@ CODES = [
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
-@pytest.mark.parametrize(("mistake", "codes"), zip(MISTAKES, CODES, strict=True), ids=lambda part: str(part)[:40])
-def test_our_part_is_current(mistake: Mistake, codes: list[str]) -> None:
-    number = MISTAKES.index(mistake) + 1
+@pytest.mark.parametrize("number", range(1, len(MISTAKES) + 1))
+def test_our_part_is_current(number: int) -> None:
+    mistake = MISTAKES[number - 1]
     section = messages.Section(number, mistake, tuple(map(messages.ours, mistake.ours)), (), ())
-    assert [said.gist for said in section.ours] == codes
+    assert [said.gist for said in section.ours] == CODES[number - 1]
     assert section.our_part() in PAGE
-    row = section.row().removesuffix(" |  |  |\n")
-    assert row in PAGE
+    assert section.row().removesuffix(" |  |  |\n") in PAGE
 
 
 @pytest.fixture(scope="module")
