@@ -144,7 +144,8 @@ def placed(problem: Problem, canonical: Canonical) -> Problem:
             path = ("parameters", problem.where)
     elif path[:1] == ("nodes",) and len(path) > 1 and isinstance(path[1], str):
         path = (*origins.get(path[1], ("nodes",)), *path[2:])
-    return replace(problem, path=path, where="" if path is not None else problem.where)
+    says = path is None or path[:1] == ("data",)  # a file or an input, which the message does not name
+    return replace(problem, path=path, where=problem.where if says else "")
 
 
 def reseeded(canonical: Canonical, seed: object) -> Canonical:

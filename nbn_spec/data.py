@@ -14,7 +14,17 @@ from nbn_spec.files import DAMAGED
 from nbn_spec.graph import BATCH, Graph, Input
 from nbn_spec.ops.base import Array, Domain, show
 from nbn_spec.record import AttributeProblem, Record, attr
-from nbn_spec.table import SHOWN, Column, Table, columns_of, indicators, read_csv, scaled
+from nbn_spec.table import (
+    SHOWN,
+    Column,
+    Table,
+    check_separator,
+    columns_of,
+    indicators,
+    names_of,
+    read_csv,
+    scaled,
+)
 
 FRACTIONLESS = 2.0**53
 """From here on a float cannot tell neighbouring whole numbers apart."""
@@ -97,6 +107,10 @@ class Place:
     folder: Path
     anywhere: bool = False
 
+    def named(self, path: str) -> Path:
+        """What messages call the file behind ``path``."""
+        return self.folder / path
+
     def find(self, path: str) -> Path:
         """The file behind ``path``; raises :class:`DataError` where it may not be opened or does not exist."""
         try:
@@ -128,8 +142,7 @@ class Origin:
         """The column of a csv file that a number was read from; ``None`` where there is not just one."""
         if self.table is None or self.field.one_hot is not None:
             return None
-        names = (self.field.column,) if isinstance(self.field.column, str) else self.field.column
-        return str(names[index[1] if len(index) > 1 else 0])
+        return names_of(self.field)[index[1] if len(index) > 1 else 0]
 
     def name(self, index: Sequence[int]) -> str:
         """A number's place: its indices, or the line and column of the file."""
@@ -246,7 +259,13 @@ def read_values(source: Source, place: Place) -> Reader:
 
 def read_table(source: Source, place: Place) -> Reader:
     """How the columns of a csv file are read."""
-    table = read_csv(found_at(place, source.path or "", ("data", "csv")), source.separator)
+    full = found_at(place, source.path or "", ("data", "csv"))
+    try:
+        table = read_csv(full, source.separator, place.named(source.path or ""))
+        wanted = [name for field in source.fields.values() for name in names_of(field)]
+        check_separator(table, wanted)
+    except DataError as error:
+        raise DataError.of(error.at("data", "csv")) from None
 
     def read(name: str, path: Steps) -> Loaded:
         field = source.fields[name]
@@ -257,12 +276,19 @@ def read_table(source: Source, place: Place) -> Reader:
 
 def read_npz(source: Source, place: Place) -> Reader:
     """How the arrays of an npz file are read."""
-    path = found_at(place, source.path or "", ("data", "npz"))
+    full = found_at(place, source.path or "", ("data", "npz"))
+    path = place.named(source.path or "")
+    try:
+        with open(full, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            _ = archive.files
+    except DAMAGED as error:
+        message, hint = f"cannot be read as npz: {error}", "save it with numpy.savez"
+        raise DataError("NBN300", str(path), message, hint, path=("data", "npz")) from None
 
     def read(name: str, place_in_spec: Steps) -> Loaded:
         field = source.fields[name]
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            with open(full, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 if field.array not in archive.files:
                     hint = suggestion(field.array, archive.files)
                     message = f'holds no array "{field.array}"'
@@ -281,9 +307,9 @@ def read_npy(source: Source, place: Place) -> Reader:
 
     def read(name: str, place_in_spec: Steps) -> Loaded:
         field = source.fields[name]
-        path = found_at(place, field.file, ("file",))
+        full, path = found_at(place, field.file, ("file",)), place.named(field.file)
         try:
-            array = shaped(np.load(path, allow_pickle=False), field, str(path))
+            array = shaped(np.load(full, allow_pickle=False), field, str(path))
         except DAMAGED as error:
             message = f"cannot be read as npy: {error}"
             raise DataError("NBN300", str(path), message, "save it with numpy.save") from None
@@ -324,7 +350,7 @@ def shaped(array: object, field: Numbers, where: str) -> Array:
             found = found.reshape(found.shape[0], *field.reshape)
         except (ValueError, IndexError, OverflowError):
             message = f"has shape {show(found.shape)}, so an example cannot become {show(field.reshape)}"
-            raise DataError("NBN303", where, message) from None
+            raise DataError("NBN303", where, message, path=("reshape",)) from None
     return scaled(found, field.scale)
 
 
@@ -417,17 +443,17 @@ def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input])
 
     Names that are no input of the graph are refused; inputs that are not asked for are left aside.
     """
-    problems: list[Problem] = []
-    for name in arrays:
-        if not isinstance(graph.leaves.get(name), Input):
-            known = [item.name for item in graph.inputs]
-            hint = suggestion(name, known)
-            problems.append(Problem("NBN306", str(name), "is no input of this model", hint))
+    problems = [unknown(graph, str(name)) for name in arrays if not isinstance(graph.leaves.get(name), Input)]
+    lacking = [item for item in inputs if item.name not in arrays]
+    if problems and lacking:  # what is misspelt is missing, too: that is one mistake
+        notes = tuple(f'"{item.name}" is needed: an array of shape {show(item.shape)}' for item in lacking)
+        raise DataError.of([replace(problems[0], notes=notes), *problems[1:]])
+    problems += [
+        Problem("NBN306", item.name, f"is needed: an array of shape {show(item.shape)}") for item in lacking
+    ]
     found = {}
     for item in inputs:
         if item.name not in arrays:
-            message = f"is needed: an array of shape {show(item.shape)}"
-            problems.append(Problem("NBN306", item.name, message))
             continue
         try:
             found[item.name] = array = conform(item, arrays[item.name], graph.dtype)
@@ -438,6 +464,12 @@ def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input])
     if problems:
         raise DataError.of(problems)
     return found
+
+
+def unknown(graph: Graph, name: str) -> Problem:
+    """The complaint about data for what is no input."""
+    hint = suggestion(name, [item.name for item in graph.inputs])
+    return Problem("NBN306", name, "is no input of this model", hint)
 
 
 def sizes(inputs: Sequence[Input], arrays: Mapping[str, Array]) -> dict[str, int]:

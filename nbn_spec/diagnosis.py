@@ -171,13 +171,24 @@ def data_problems(found: Front, place: Place) -> list[Problem]:
     described = found.canonical.spec.data
     if described is None:
         return []
-    source = DataSource.from_json(described.model_dump(mode="json", context=WITHOUT_DOC))
+    try:
+        source = DataSource.from_json(described.model_dump(mode="json", context=WITHOUT_DOC))
+    except DataError:  # the spec has said so, and where
+        return []
     inputs = [item for item in found.inputs if item.name in source.fields]
     try:
-        fitted(open_source(source, inputs, place), inputs, found.canonical.spec.dtype, {})
+        arrays = fitted(open_source(source, inputs, place), inputs, found.canonical.spec.dtype, {})
+        sizes(inputs, arrays)
     except DataError as error:
-        return list(error.problems)
+        return [in_spec(problem, source) for problem in error.problems]
     return []
+
+
+def in_spec(problem: Problem, source: DataSource) -> Problem:
+    """A problem of data that names an input, with the place of its data in the spec."""
+    if problem.path is not None or problem.where not in source.fields:
+        return problem
+    return replace(problem, path=("data", ENTRIES[source.kind], problem.where))
 
 
 @dataclass
@@ -229,10 +240,7 @@ class Look:
             sizes(wanted, arrays)
             self.data = arrays
         except DataError as error:
-            for problem in error.problems:
-                known = problem.path is not None or problem.where not in source.fields
-                path = problem.path if known else ("data", ENTRIES[source.kind], problem.where)
-                yield replace(problem, path=path)
+            yield from (in_spec(problem, source) for problem in error.problems)
 
     def _training_problems(self) -> Iterator[Problem]:
         """Why training could not start."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from reprlib import Repr
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 WIDTH = 100
 """Columns that a message takes at most."""
@@ -86,7 +86,8 @@ class Problem:
     def lines(self) -> Iterator[str]:
         """The complaint as text, no line wider than ``WIDTH`` (but for a long path)."""
         place = "" if self.span is None else f"{printable(str(self.span))} "
-        where = f"{printable(self.where)}: " if self.where and self.span is None else ""
+        shown = self.where and not (self.span and self.where.startswith(self.span.file))
+        where = f"{printable(self.where)}: " if shown else ""
         yield from wrapped(printable(self.message), f"{place}{self.severity}[{self.code}] {where}")
         if self.span is not None and self.span.source:
             yield from self.span.excerpt()
@@ -141,7 +142,7 @@ class NbnError(Exception):
         super().__init__(code, where, message, hint)
 
     @classmethod
-    def of(cls, problems: Iterable[Problem]) -> NbnError:
+    def of(cls, problems: Iterable[Problem]) -> Self:
         """One error for several problems, in their order."""
         ordered = tuple(problems)
         first = ordered[0]

@@ -108,7 +108,7 @@ def initialize(graph: Graph, layout: Layout, seed: Seed) -> Array:
         with np.errstate(all="ignore"):
             view[...] = first_values(parameter, draws)
         if not np.isfinite(view).all():
-            message = f"gets initial values that {graph.dtype} cannot hold"
+            message = f'"{parameter.name}" gets initial values that {graph.dtype} cannot hold'
             raise GraphError("NBN208", parameter.name, message, "give its initializer smaller numbers")
     return flat
 

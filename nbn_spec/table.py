@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from nbn_spec.ops.base import Array
 from nbn_spec.params import free_memory, mebibytes
 from nbn_spec.record import AttributeProblem, Record, attr
 
+SEPARATORS = (",", ";", "\t", "|", " ")
 SHOWN = 3
 """How many bad values a message names; the rest is counted."""
 
@@ -47,7 +49,9 @@ class Table:
     header: list[str]
     rows: list[list[str]]
     lines: list[int]
-    separator: str = ","
+    separator: str
+    name: Path
+    """What messages call the file."""
 
     def index(self, column: str) -> int:
         """The number of a column; raises :class:`DataError` where the header does not name it exactly once."""
@@ -55,7 +59,7 @@ class Table:
             how, hint = "is not", suggestion(column, self.header)
             if column in self.header:
                 how, hint = "stands more than once", "give each column its own name"
-            raise DataError("NBN301", f"{self.path}:1", f'column "{column}" {how} in the header', hint)
+            raise DataError("NBN301", f"{self.name}:1", f'column "{column}" {how} in the header', hint)
         return self.header.index(column)
 
     def cells(self, column: str) -> list[str]:
@@ -75,7 +79,7 @@ class Table:
         starts = cell_starts(source, self.separator)
         index = self.header.index(column)
         start, end = starts[index] if index < len(starts) else (0, len(source))
-        return Span(str(self.path), line, start + 1, max(1, end - start), source)
+        return Span(str(self.name), line, start + 1, max(1, end - start), source)
 
 
 def cell_starts(line: str, separator: str) -> list[tuple[int, int]]:
@@ -91,9 +95,13 @@ def cell_starts(line: str, separator: str) -> list[tuple[int, int]]:
     return found
 
 
-def read_csv(path: Path, separator: str = ",") -> Table:
-    """The cells of a csv file, stripped; empty lines are skipped. Raises :class:`DataError`."""
+def read_csv(path: Path, separator: str = ",", name: Path | None = None) -> Table:
+    """The cells of a csv file, stripped; empty lines are skipped. Raises :class:`DataError`.
+
+    ``name`` is what messages call the file, if not its path.
+    """
     rows, lines, before = [], [], 0
+    called = name or path
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=separator, strict=True)
@@ -103,15 +111,17 @@ def read_csv(path: Path, separator: str = ",") -> Table:
                     lines.append(before + 1)
                 before = reader.line_num
     except csv.Error as error:
-        raise DataError("NBN300", f"{path}:{before + 1}", f"cannot be read as csv: {error}") from None
+        raise DataError("NBN300", f"{called}:{before + 1}", f"cannot be read as csv: {error}") from None
     except (OSError, ValueError, TypeError) as error:
-        raise DataError("NBN300", str(path), f"cannot be read as csv: {error}", "save it as UTF-8 text") from None
+        raise DataError(
+            "NBN300", str(called), f"cannot be read as csv: {error}", "save it as UTF-8 text"
+        ) from None
     if len(rows) < 2:
         what = "is empty" if not rows else "has a header but no rows"
         raise DataError(
-            "NBN300", str(path), what, "the first line names the columns, each further one is an example"
+            "NBN300", str(called), what, "the first line names the columns, each further one is an example"
         )
-    table = Table(path, rows[0], rows[1:], lines[1:], separator)
+    table = Table(path, rows[0], rows[1:], lines[1:], separator, called)
     check_widths(table)
     return table
 
@@ -128,21 +138,42 @@ def check_widths(table: Table) -> None:
     source = table.text[line - 1] if line <= len(table.text) else ""
     raise DataError(
         "NBN300",
-        f"{table.path}:{line}",
+        f"{table.name}:{line}",
         f"has {cells} cells, but the header has {width}",
         f'cells are separated by "{table.separator}"',
         notes=(f"also {', '.join(more)}",) if more else (),
-        span=Span(str(table.path), line, 1, len(source), source),
+        span=Span(str(table.name), line, 1, len(source), source),
     )
+
+
+def check_separator(table: Table, wanted: Iterable[str]) -> None:
+    """Raises :class:`DataError` for a single column that is not wanted, and that other separators would part."""
+    alone = table.header[0]
+    others = [sign for sign in SEPARATORS if sign in alone and sign != table.separator]
+    if len(table.header) > 1 or not others or alone in wanted:
+        return
+    message = f"the header has a single column, {shorten(alone)}"
+    hint = (
+        f'what separates its cells seems to be {json.dumps(others[0])}: write "separator": {json.dumps(others[0])}'
+    )
+    raise DataError("NBN301", str(table.name), message, hint)
+
+
+def names_of(field: Column) -> tuple[str, ...]:
+    """The columns that a field takes."""
+    return (field.column,) if isinstance(field.column, str) else field.column
 
 
 def columns_of(table: Table, field: Column) -> Array:
     """The array (N, columns) that a field takes from a table; raises :class:`DataError` with all that is wrong."""
-    names = (field.column,) if isinstance(field.column, str) else field.column
+    names = names_of(field)
     if field.one_hot is not None:
         words = {word: i for i, word in enumerate(field.one_hot)}
-        classes = convert(table, names[0], lambda cell: words[cell], words)
-        return indicators(classes.astype(np.intp), len(words), str(table.path)) * field.scale
+        try:
+            classes = convert(table, names[0], lambda cell: words[cell], words)
+        except DataError as error:
+            raise DataError.of(error.at("column")) from None
+        return indicators(classes.astype(np.intp), len(words), str(table.name)) * field.scale
     mapping = field.map
     read: Callable[[str], float] = mapping.__getitem__ if mapping is not None else number
     found, problems = [], []
@@ -200,7 +231,7 @@ def bad_cells(
     if words is not None:
         what, hint = "unknown word", f"the known words are {', '.join(words)}"
     message = f'column "{column}": {what}: {shown}{more}'
-    where = f'{table.path}, column "{column}"'
+    where = f'{table.name}, column "{column}"'
     return DataError("NBN302", where, message, hint, span=table.span(bad[0][0], column))
 
 

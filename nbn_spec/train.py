@@ -374,7 +374,8 @@ def check_trainable(graph: Graph, training: Training, flat: Array) -> None:
         raise TrainingError("NBN400", graph.name, "has no trainable parameter that the loss depends on", hint)
     rate = getattr(training.optimizer, "learning_rate", 1.0)
     if rate < np.finfo(flat.dtype).tiny:
-        raise TrainingError("NBN400", "learning_rate", f"{rate} is 0 in {graph.dtype}", "give a larger one")
+        message = f"the learning rate {rate} is 0 in {graph.dtype}"
+        raise TrainingError("NBN400", "learning_rate", message, "give a larger one")
 
 
 def finite(values: Array) -> bool:

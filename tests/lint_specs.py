@@ -247,13 +247,14 @@ WARNED = {
         "NBN915", "a", ("parameters", "a"),
         graph([("m", "multiply", ["a", "z"]), ("l", "add", ["m", "b"])], **PAIR, constants={"z": 0}),
     ),
-    "915 a denominator below 0": (
+    "915 below a numerator of 0": (
         "NBN915", "a", ("parameters", "a"),
         graph([("m", "divide", ["z", "a"]), ("l", "add", ["m", "b"])], **PAIR, constants={"z": 0}),
     ),
     "915 a relu of what is never positive": (
         "NBN915", "a", ("parameters", "a"),
-        graph([("s", "square", "a"), ("n", "negative", "s"), ("r", "relu", "n"), ("l", "add", ["r", "b"])], **PAIR),
+        graph([("s", "square", "a"), ("n", "negative", "s"), ("r", "relu", "n"), ("l", "add", ["r", "b"])],
+              **PAIR),
     ),
     "915 a loss over one class": (
         "NBN915", "n0", ("nodes", "n0"), classes(linear(), logits=True, y=[[1]] * 12)
@@ -361,7 +362,7 @@ QUIET = {
     "909 much alike": ("NBN909", chain(linear())),
     "909 seldom anything": ("NBN909", chain(linear(), **tall(RARE))),
     "909 one number far off": ("NBN909", chain(linear(), x=[[i % 2 / 2, 75 * (i == 5)] for i in range(12)])),
-    "909 degrees": ("NBN909", chain(linear(), x=[[i, 20 * i - 120] for i in range(12)])),
+    "909 degrees": ("NBN909", chain(linear(), x=[[i, 25 * i - 120] for i in range(12)])),
     "909 standardized": ("NBN909", chain(STANDARD, linear(), **tall(APART))),
     "909 scaled by a constant": (
         "NBN909", chain(op("multiply", inputs=["x", "s"]), linear(), **tall(PIXELS), constants={"s": 0.004})
@@ -369,6 +370,10 @@ QUIET = {
     "909 a constant column": ("NBN909", chain(linear(), x=[[a, 5000] for a, _ in X])),
     "910 all classes": ("NBN910", sparse(linear(3), logits=True)),
     "910 too few to tell": ("NBN910", sparse(linear(40), logits=True, y=[3 * i for i in range(12)])),
+    "910 tokens": (
+        "NBN910",
+        sparse(linear(5), logits=True, x=np.ones((12, 4, 2)).tolist(), y=[[0, 2, 2, 0]] * 12, y_shape=["N", 4]),
+    ),
     "910 a single class in a few": ("NBN910", sparse(linear(2), logits=True, x=X[:3], y=[0, 0, 0])),
     "910 soft targets": ("NBN910", classes(linear(3), logits=True, y=[[0.5, 0.5, 0]] * 12)),
     "910 padding": (

@@ -1,7 +1,8 @@
 """The table of mistakes: each file of diagnostics/*.json gets the complaints that it asks for, at their places.
 
 A case is the text of a document as an author types it, the files beside it, and ``expect``: every error and every
-warning that the program must give for it, with the place and words of its text (in any case), and no others.
+warning that the program must give for it, with its place and with words of its text (in any case), and no others.
+The line of the document that a complaint shows does not count as its text.
 
 - ``mended`` holds the lines, by their numbers, with which nothing is to be said of the document any more.
 - ``command`` is ``validate``, unless it is ``run``, the words of another command line, or ``verify``: the check of
@@ -31,7 +32,7 @@ import nbn_spec
 from nbn_spec import archive
 from nbn_spec.cli import app
 from nbn_spec.codes import CODES
-from nbn_spec.errors import WIDTH, NbnError
+from nbn_spec.errors import WIDTH, NbnError, Problem
 from nbn_spec.graph import verify
 
 ROOT = Path(__file__).parent.parent
@@ -41,13 +42,31 @@ TABLE: dict[str, list[Case]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "tests" / "diagnostics").glob("*.json"))
 }
-CASES = [pytest.param(case, id=f"{group}: {case['title']}") for group, cases in TABLE.items() for case in cases]
-DIAGNOSED = [item for item in CASES if item.values[0].get("command", "validate") == "validate"]
-SPECS = [item for item in DIAGNOSED if "archive" not in item.values[0]]
-TWINS = [item for item in CASES if "mended" in item.values[0]]
+
+
+def chosen(keep: Callable[[Case], bool]) -> list[Any]:
+    """The cases for which ``keep`` holds, as parameters of a test."""
+    pairs = [(group, case) for group, cases in TABLE.items() for case in cases]
+    return [pytest.param(case, id=f"{group}: {case['title']}") for group, case in pairs if keep(case)]
+
+
+def is_spec(case: Case) -> bool:
+    """Whether a case is a document that is diagnosed."""
+    return case.get("command", "validate") == "validate" and "archive" not in case
+
+
+def warned(case: Case) -> bool:
+    """Whether nothing but warnings is said of a document."""
+    return is_spec(case) and all(item["code"].startswith("NBN9") for item in case["expect"])
+
+
+CASES, SPECS, WARNED = chosen(lambda case: True), chosen(is_spec), chosen(warned)
+TWINS = chosen(lambda case: "mended" in case)
 HEADING = re.compile(
     r"(?:(?P<file>[^\s:]+):(?P<line>\d+):(?P<column>\d+) )?(?P<kind>error|warning)\[(?P<code>\w+)\]"
 )
+
+EXCERPT = re.compile(r" *\d* \| ")
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,12 @@ class Said:
     place: tuple[str, int, int] | None
     text: str
 
+    @property
+    def words(self) -> str:
+        """The text in small letters and one line, without the line of the document that it shows."""
+        lines = (line for line in self.text.splitlines() if not EXCERPT.match(line))
+        return " ".join(" ".join(lines).lower().split())
+
 
 def lay(case: Case, folder: Path, lines: Mapping[str, str] | None = None) -> None:
     """Write a case's files into a folder; ``lines`` are put in place of those of the document."""
@@ -66,7 +91,8 @@ def lay(case: Case, folder: Path, lines: Mapping[str, str] | None = None) -> Non
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("\n".join(content) + "\n" * bool(content[0]), encoding="utf-8")
     for name, arrays in case.get("arrays", {}).items():
-        np.savez(folder / name, **{key: np.array(value) for key, value in arrays.items()})
+        members: Any = {key: np.array(value) for key, value in arrays.items()}
+        np.savez(folder / name, **members)
     if "archive" in case:
         lay_archive(case["archive"], folder / ARCHIVE)
     elif case.get("folder"):
@@ -212,9 +238,8 @@ def compare(case: Case, found: list[Said], text: str) -> None:
     assert sorted(have, key=elsewhere) == sorted(wanted, key=elsewhere), text
     for item, expected in zip(sorted(found, key=of_said), sorted(case["expect"], key=of_expected), strict=True):
         assert item.kind == ("warning" if item.code.startswith("NBN9") else "error")
-        plain = re.sub(r"\s+", " ", item.text).lower()
         for word in expected["words"]:
-            assert word.lower() in plain, f"{word} is missing in\n{item.text}"
+            assert word.lower() in item.words, f"{word} is missing in\n{item.text}"
 
 
 def place_of(item: Case) -> tuple[str, int, int] | None:
@@ -261,6 +286,33 @@ def test_diagnosis(case: Case, folder: Path) -> None:
     assert [str(problem) for problem in diagnosis.problems] == [item.text for item in told(case)]
     kinds = [problem.severity for problem in diagnosis.problems]
     assert (len(diagnosis.errors), len(diagnosis.warnings)) == (kinds.count("error"), kinds.count("warning"))
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_compile(case: Case, folder: Path) -> None:
+    """Compiling raises what is wrong with the document and its graph, all of it at once."""
+    lay(case, folder)
+    wanted = [problem for problem in nbn_spec.diagnose(SPEC).errors if problem.code[3] in "12"]
+    assert [problem for problem in raised() if problem.code[3] in "12"] == wanted
+
+
+def raised() -> tuple[Problem, ...]:
+    """The problems for which the current folder's document is not compiled."""
+    try:
+        nbn_spec.compile(SPEC)
+    except NbnError as error:
+        return error.problems
+    return ()
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_strict(case: Case, folder: Path) -> None:
+    """Where warnings are to be errors, they are said to be some."""
+    lay(case, folder)
+    code, _, text = called("validate", SPEC, "--strict")
+    assert code == 2
+    have = [(item.kind, item.code) for item in parsed(text)]
+    assert have == [("error", part["code"]) for part in case["expect"]]
 
 
 @pytest.mark.parametrize("case", TWINS)

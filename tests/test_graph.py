@@ -36,13 +36,13 @@ NAMES = {
     ),
     "long cycle": (put("/nodes/0/inputs", "y_hat"), "NBN202", "#/nodes/0/inputs", "4 nodes wait"),
     "self-cycle": (put("/nodes/0/inputs", "z1"), "NBN202", "#/nodes/0/inputs", "z1 (line 1) → z1 (line 1)"),
-    "name of two nodes": (node(op="relu", name="a1"), "NBN200", NEW + "/name", '"a1" stands for 2 nodes'),
+    "name of two nodes": (node(op="relu", name="a1"), "NBN200", NEW + "/name", '"a1" stands for two nodes'),
     "name of input and node": (put("/nodes/0/name", "x"), "NBN200", "#/nodes/0/name", "an input and a node"),
     "name of input and constant": (put("/constants", {"x": 1}), "NBN200", "#/constants/x", "input and a constant"),
     "column twice": (
         put("/inputs/x/columns", ["x1", "x1"]),
         "NBN200",
-        "#/inputs/x/columns",
+        "#/inputs/x/columns/1",
         'two columns are called "x1"',
     ),
 }
@@ -303,9 +303,9 @@ def test_every_metric_that_is_wrong(tmp_path: Path) -> None:
     metrics = ["accuracy", "binary_accuracy", {"name": "binary_accuracy", "output": "none"}]
     error = complaint(path, json.dumps(good(put("/train/metrics", metrics))).encode())
     assert type(error) is TrainingError
-    assert [p.where for p in error.problems] == [f"{path}#/train/metrics/0", f"{path}#/train/metrics/2"]
+    assert [p.where for p in error.problems] == [f"{path}#/train/metrics/0", f"{path}#/train/metrics/2/output"]
     error = complaint(path, json.dumps(good(put("/train/metrics", ["binary_accuracy"] * 2))).encode())
-    assert [p.where for p in error.problems] == [f"{path}#/train/metrics"]
+    assert [p.where for p in error.problems] == [f"{path}#/train/metrics/1"]
     assert "measured twice" in said(error)
 
 
@@ -332,7 +332,7 @@ def test_every_independent_mistake_of_the_graph_in_its_order() -> None:
     assert places(caught.value) == [
         ("NBN201", "/outputs/0"),
         ("NBN201", "/nodes/0/inputs"),  # and nothing of a1, z2, y_hat and the loss, which need z1
-        ("NBN203", "/nodes/4/inputs"),
+        ("NBN203", "/nodes/4/axis"),
         ("NBN202", "/nodes/5/inputs"),
         ("NBN203", "/nodes/8/bias/value"),
     ]

@@ -20,6 +20,7 @@ from lint_specs import (
     QUIET,
     REAL,
     RNG,
+    STANDARD,
     TABLE,
     TWO,
     WARNED,
@@ -27,6 +28,7 @@ from lint_specs import (
     X,
     binary,
     chain,
+    classes,
     graph,
     linear,
     op,
@@ -140,6 +142,11 @@ def test_what_holds_a_gradient_up_is_named_from_afar():
 )
 def test_equal_units_part_late_or_never(name, words):
     assert words in lint(subject(WARNED[name][3]))[0].notes[0]
+
+
+def test_a_single_example_is_told_from_a_constant_column():
+    assert "a single example" in lint(subject(WARNED["916 one example"][3]))[0].message
+    assert "column 1 never changes" in lint(subject(WARNED["916 a constant column"][3]))[0].message
 
 
 def test_one_class_is_spoken_of_once():

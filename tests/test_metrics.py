@@ -135,7 +135,7 @@ def test_shapes_that_do_not_fit():
 @pytest.mark.parametrize("key", ["output", "target"])
 def test_an_unknown_name(key):
     found = problem(metrics=[{"name": "accuracy", key: "outt"}])
-    assert found.where == "/train/metrics/0"
+    assert found.where == ("/train/metrics/0/output" if key == "output" else "/train/metrics/0")
     assert 'nothing is called "outt"' in found.message
     assert 'did you mean "out"' in found.hint
 
@@ -149,7 +149,7 @@ def test_a_loss_without_a_target():
         "loss": "cost",
         "train": {"metrics": ["binary_accuracy"]},
     }
-    with pytest.raises(nbn_spec.TrainingError, match=r'has no target\n  help: name the input .*: "target"'):
+    with pytest.raises(nbn_spec.TrainingError, match=r'has no target\n   help: name the input .*: "target"'):
         nbn_spec.compile(spec)
 
 

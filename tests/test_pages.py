@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -19,7 +20,7 @@ from nbn_spec.cli.explain import explain_code, known_code, render, show_errors
 from nbn_spec.codes import CODES, GROUPS
 from nbn_spec.errors import NbnError, SpecError
 from nbn_spec.health import health
-from nbn_spec.pages import FENCE, anchor, body, page, pages
+from nbn_spec.pages import FENCE, anchor, body, is_warning, page, pages
 
 FOLDER = ROOT / "nbn_spec" / "pages"
 PART = re.compile(r"^(?=(?:Wrong|Right)\b.*:$)", re.MULTILINE)
@@ -133,6 +134,14 @@ def test_a_wrong_document_earns_its_code_and_no_other(code, tmp_path):
 @pytest.mark.parametrize("code", [*BY_DOCUMENT, *BY_TRAINING])
 def test_a_right_document_earns_nothing(code, tmp_path):
     assert codes_of(nbn_spec.diagnose(written(code, "Right", tmp_path)).problems) == []
+
+
+@pytest.mark.parametrize("code", [code for code in BY_DOCUMENT if is_warning(code)])
+def test_a_warning_is_silenced_as_its_page_says(code, tmp_path):
+    path = written(code, "Wrong", tmp_path)
+    (told,) = re.findall(r'`("lint": [^`]*)`', page(code))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **json.loads(f"{{{told}}}")}))
+    assert codes_of(nbn_spec.diagnose(path).problems) == []
 
 
 @pytest.mark.parametrize("code", BY_TRAINING)

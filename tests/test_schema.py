@@ -40,7 +40,7 @@ def test_reference_explains_every_key_of_every_object():
     assert "| `fraction` | a number (greater than 0, less than 1) | *required* |" in reference()
 
 
-CHOICES = {"AnyNode", "AnyInitializer", "Weight", "OptionalWeight", "Values"}
+CHOICES = {"LintCode", "AnyNode", "AnyInitializer", "Weight", "OptionalWeight", "Values"}
 
 
 def title(model):

@@ -349,7 +349,7 @@ def test_a_parameter_that_the_loss_does_not_need_stays():
 def test_nothing_to_train_is_refused():
     document = two_layers()
     del document["loss"], document["train"]
-    with pytest.raises(nbn_spec.TrainingError, match=r'two_layers: has no loss to minimize\n  help: add "loss"'):
+    with pytest.raises(nbn_spec.TrainingError, match=r'two_layers: has no loss to minimize\n   help: add "loss"'):
         nbn_spec.compile(document).fit({"x": [[1, 2, 3]], "y": [[1, 2]]})
     frozen = bowl(3.0)
     frozen["parameters"]["w"]["trainable"] = False

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from documents import complaint, drop, good, put, said
 
+from nbn_spec.graph import DTYPES
 from nbn_spec.spec import words as table
-from nbn_spec.spec.models import METRIC_MODELS, OPTIMIZER_MODELS
+from nbn_spec.spec.models import DATA, METRIC_MODELS, OPTIMIZER_MODELS, ColumnField, MemberField, ModelSpec, Train
 from nbn_spec.spec.nodes import INITS, NODES
 
 MEANT = {
@@ -91,6 +92,9 @@ def test_what_was_meant(tmp_path: Path, change: Any, place: str, words: str) -> 
 def test_every_translation_is_a_word_of_the_language() -> None:
     models = {**NODES, **INITS, **OPTIMIZER_MODELS, **METRIC_MODELS}
     keys = {key for model in models.values() for key in model.model_fields}
-    assert set(table.ALIASES.values()) <= {*models, *keys}
+    objects = [ModelSpec, *DATA.values(), ColumnField, MemberField, Train]
+    keys |= {key for model in objects for key in model.model_fields} | {*DTYPES, "mt19937", "pcg64"}
+    assert set(table.MEANT) <= {*models, *keys}
     assert all(table.folded(word) == word for word in table.ALIASES)
+    assert all(words for words in table.MEANT.values())
     assert table.NOTES.keys() <= table.ALIASES.keys()

@@ -46,18 +46,19 @@ def absent(subject: Subject, loss: Node, item: Input, array: Array) -> Iterator[
     for start in range(0, array.size, SAMPLE):
         part = array.reshape(-1)[start : start + SAMPLE]
         counts += np.bincount(part[(part >= 0) & (part < classes)], minlength=classes)
-    yield from missed(item, loss, counts)
+    yield from missed(item, loss, counts, tokens=array.ndim > 1)
 
 
-def missed(item: Input, loss: Node, counts: Array) -> Iterator[Finding]:
+def missed(item: Input, loss: Node, counts: Array, *, tokens: bool) -> Iterator[Finding]:
     """The finding for classes without examples, unless there are too few examples to tell.
 
-    Where the class numbers 0 … k are all in use and none above, there are surely no more classes than those.
+    Where the class numbers 0 … k are all in use and none above, there are surely no more classes than those. Of
+    ``tokens``, several to an example, nobody expects that all occur: bytes, words of a vocabulary.
     """
     used, classes, examples = np.flatnonzero(counts), len(counts), int(counts.sum())
     unused = np.flatnonzero(counts == 0)
     first = len(used) > 0 and used[-1] == len(used) - 1 and (len(used) > 1 or examples >= PER_CLASS)
-    if classes < 2 or not len(unused) or not (first or examples >= PER_CLASS * classes):
+    if classes < 2 or not len(unused) or not (first or (not tokens and examples >= PER_CLASS * classes)):
         return
     listed = ", ".join(map(str, unused[:SHOWN])) + (
         f" and {len(unused) - SHOWN} more" if len(unused) > SHOWN else ""
@@ -99,7 +100,7 @@ def shares(subject: Subject, loss: Node, item: Input, array: Array) -> Iterator[
             f'"op": "binary_crossentropy" instead of "{loss.op.word()}"',
         )
     elif len(array) <= SAMPLE and seen.sum() <= count:  # all of them were looked at, and each is of one class
-        yield from missed(item, loss, seen)
+        yield from missed(item, loss, seen, tokens=array.ndim > 2)
 
 
 def one_answer(loss: Node, item: Input, array: Array) -> Iterator[Finding]:

@@ -53,7 +53,11 @@ def aligned(arg: Any, out: Array) -> Any:
 
 
 class ShapeProblem(ValueError):
-    """Shapes that an op cannot take; the message names both sides."""
+    """Shapes that an op cannot take; the message names both sides, ``attribute`` the one that does not fit."""
+
+    def __init__(self, message: str, attribute: str = "") -> None:
+        self.attribute = attribute
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def broadcast(a: Shape, b: Shape) -> Shape:
 def axis_of(axis: int, shape: Shape) -> int:
     """``axis`` counted from the front; raises :class:`ShapeProblem` where the shape has no such axis."""
     if not -len(shape) <= axis < len(shape):
-        raise ShapeProblem(f"axis {axis} is out of range for shape {show(shape)}")
+        raise ShapeProblem(f"axis {axis} is out of range for shape {show(shape)}", "axis")
     return axis % len(shape)
 
 

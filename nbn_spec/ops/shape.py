@@ -185,10 +185,13 @@ class Slice(Op):
         length = fixed(x, axis, "slice")
         taken = len(range(*slice(self.start, self.stop, self.step).indices(length)))
         if not taken:
-            raise ShapeProblem(
-                f"slice {self.start}:{self.stop}:{self.step} takes nothing of axis {axis} of {show(x)}"
-            )
+            raise ShapeProblem(f"slice {self.words()} takes nothing of axis {axis} of {show(x)}")
         return (*x[:axis], taken, *x[axis + 1 :])
+
+    def words(self) -> str:
+        """Where it begins and ends, as Python writes it."""
+        ends = ["" if end is None else str(end) for end in (self.start, self.stop)]
+        return ":".join(ends if self.step == 1 else [*ends, str(self.step)])
 
     def view(self, x: Array) -> Array:
         """The part of ``x`` that is taken."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nbn_spec.errors import Problem, Steps, shorten
+from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.record import BOUNDS
 from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, REFERENCE_PATTERN, SYMBOL_PATTERN
 from nbn_spec.spec.models import ModelSpec
@@ -51,7 +52,7 @@ PATTERN_HINTS = {
 JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
 
 
-def complaints(error: ValidationError, document: Any) -> list[Problem]:
+def complaints(error: ValidationError, document: Any) -> list[Complaint]:
     """One problem for each place: what several branches of a choice expected is said in one.
 
     A key that is missing because it is written otherwise in the same object is not said to be missing too.
@@ -117,7 +118,7 @@ def fits(model: type[BaseModel], key: str, value: object) -> bool:
     """Whether a value may stand under a key."""
     field: Any = named(model)[key]
     try:
-        TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python(value, strict=True)
+        TypeAdapter(Annotated[field.annotation, field]).validate_python(value, strict=True)
     except ValidationError:
         return False
     return value is not None
@@ -173,7 +174,8 @@ def wrong_kind(items: list[dict[str, Any]], given: object, path: Steps) -> Compl
     words = [word for item in literals for word in expected_words(item["ctx"]["expected"])]
     kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
     if isinstance(given, str) and words and not kinds:
-        return said("NBN114", path, f"unknown word {shorten(given)}", suggest(given, words))
+        settings = f'it needs settings: {{"init": "{given}", …}}' if given in INITIALIZERS else ""
+        return said("NBN114", path, f"unknown word {shorten(given)}", settings or suggest(given, words))
     wanted = kinds + [f'"{word}"' for word in words]
     return said("NBN112", path, f"expected {' or '.join(wanted)}, got {described(given)}", mended(given, path))
 
@@ -232,6 +234,9 @@ def unknown_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
 def no_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
     """An object without the word that tells what it is."""
     key = item["ctx"]["discriminator"].strip("'")
+    if key == "init" and (exact := next((name for name in item["input"] if nearest_key(name, ["value"])), None)):
+        hint = 'exact values are {"value": …}'
+        return said("NBN111", (*path, exact), f'unknown key "{exact}"', hint, of_key=True, instead="value")
     other = next((name for name in item["input"] if translation(name, [key])), None)
     words = [word for model in models_at(item["loc"]) if isinstance(word := word_of(model), str)]
     first = LOSSES if item["loc"][0] == "loss" else ()

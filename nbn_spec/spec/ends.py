@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from nbn_spec.data import File, Member
@@ -73,6 +73,8 @@ def check_data(state: Lowering) -> None:
             if name not in inputs:
                 message = f'the data is for "{name}", but no input is called so'
                 state.complain("NBN201", path, message, suggestion(name, inputs), of_key=True)
+                holds = state.canonical.document.holds
+                state.silent |= {("data", key, other) for other in inputs if not holds(("data", key, other))}
             elif record is not None and name not in state.broken:
                 check_record(state, record, item, path)
 
@@ -123,13 +125,13 @@ def check_training(state: Lowering, graph: Graph | None) -> None:
         return
     if spec.loss is None:
         if not state.is_silent("loss"):
-            state.complain("NBN400", ("train",), "there is no loss to minimize", 'add "loss"', of_key=True)
+            state.complain("NBN400", ("train",), "there is no loss to minimize", 'add "loss"')
     elif graph is not None:
         training = Training.from_canonical(spec.train.model_dump(mode="json", context=WITHOUT_DOC))
-        state.problems += metric_problems(graph, training)
+        state.problems += metric_problems(state, graph, training)
 
 
-def metric_problems(graph: Graph, training: Training) -> Iterator[Problem]:
+def metric_problems(state: Lowering, graph: Graph, training: Training) -> Iterator[Problem]:
     """Metrics that have nothing to compare; where there is none, those that are twice the same."""
     found = 0
     for i, metric in enumerate(training.metrics):
@@ -137,13 +139,17 @@ def metric_problems(graph: Graph, training: Training) -> Iterator[Problem]:
             metric.check_shapes(graph)
         except TrainingError as error:
             found += 1
-            yield from placed(error, ("train", "metrics", i))
-    try:
-        labels(() if found else training.metrics, graph)
-    except TrainingError as error:
-        yield from placed(error, ("train", "metrics"))
+            output = ("train", "metrics", i, "output")
+            path = output if state.canonical.document.holds(output) else output[:-1]
+            yield from (replace(p, message=f"{metric.word()} {p.message}") for p in placed(error, path))
+    for count in range(2, 1 if found else len(training.metrics) + 1):
+        try:
+            labels(training.metrics[:count], graph)
+        except TrainingError as error:
+            yield from placed(error, ("train", "metrics", count - 1))
+            return
 
 
 def placed(error: TrainingError, path: Steps) -> Iterator[Problem]:
     """An error's problems with their place in the document."""
-    return (dataclasses.replace(problem, path=path, where="") for problem in error.problems)
+    return (replace(problem, path=path, where="") for problem in error.problems)

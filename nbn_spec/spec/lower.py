@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ MOST_CYCLES, MOST_SUGGESTIONS, MOST_NAMED = 10, 20, 12
 """Of what is costly to find, no more is said at once; nor are more nodes of a cycle named."""
 
 
+TRANSPOSED = "weights are stored (out, in), a row for each unit: transpose them"
+COUNTS = {1: "a node", 2: "two nodes"}
 LEAVES = ("inputs", "parameters", "constants")
 
 
@@ -75,7 +78,7 @@ def lower(
         )
     check_needed(state, graph)
     check_training(state, graph)
-    sound = tuple(item for item in inputs if item.name not in state.broken)
+    sound = tuple(item for item in inputs if item.name not in state.broken and not state.is_data_silent(item.name))
     return Lowered(None if state.problems else graph, tuple(state.problems), sound)
 
 
@@ -114,7 +117,8 @@ def check_input(state: Lowering, name: str, item: Any) -> None:
         state.complain("NBN203", ("inputs", name, "columns"), message, hint)
     if twice := [column for column, count in Counter(columns).items() if count > 1]:
         message = f"two columns are called {shorten(twice[0])}"
-        state.complain("NBN200", ("inputs", name, "columns"), message, "give each its own name")
+        second = columns.index(twice[0], columns.index(twice[0]) + 1)
+        state.complain("NBN200", ("inputs", name, "columns", second), message, "give each its own name")
     if len(state.problems) > before:
         state.broken.add(name)
 
@@ -176,11 +180,15 @@ def check_names(state: Lowering) -> None:
     }
     nodes = Counter(node.name for node in spec.nodes)
     uses = nodes + Counter(name for leaves in kinds.values() for name in leaves)
-    for name in [name for name, count in uses.items() if count > 1]:
+    for name in sorted((name for name, count in uses.items() if count > 1), key=lambda name: "/" in name):
+        if name.rpartition("/")[0] in state.broken:
+            continue
         owners = [kind for kind, leaves in kinds.items() if name in leaves]
         path = name_of(state, name) if nodes[name] else (f"{owners[-1]}s", name)
         things = [f"an {kind}" if kind == "input" else f"a {kind}" for kind in owners]
-        things += [f"{nodes[name]} nodes" if nodes[name] > 1 else "a node"] * (nodes[name] > 0)
+        things += [{0: "", 1: "a node", 2: "two nodes"}.get(nodes[name], f"{nodes[name]} nodes")] * (
+            nodes[name] > 0
+        )
         message = f'the name "{name}" stands for {" and ".join(things)}'
         state.complain("NBN200", path, message, "give each its own name", of_key=not nodes[name])
         state.broken.add(name)
@@ -196,10 +204,11 @@ def check_inputs(state: Lowering, known: set[str]) -> None:
     """A spec that has forgotten to declare its inputs hears of that, and not of each name that is read."""
     spec = state.canonical.spec
     read = {name: None for node in spec.nodes for name in node.inputs if name not in known}
-    if spec.inputs or state.is_silent("inputs") or not read:
+    strange = [name for name in read if not get_close_matches(name, known, n=1)]
+    if spec.inputs or spec.parameters or state.is_silent("inputs") or not strange:
         return
-    names = ", ".join(f'"{name}"' for name in list(read)[:MOST_NAMED])
-    hint = f'declare them: "inputs": {{"{next(iter(read))}": {{"shape": ["N", 2]}}, …}}'
+    names = ", ".join(f'"{name}"' for name in strange[:MOST_NAMED])
+    hint = f'declare them: "inputs": {{"{strange[0]}": {{"shape": ["N", 2]}}, …}}'
     state.complain("NBN110", ("inputs",), f'"inputs" is missing, but nodes read {names}', hint)
     state.silent |= {("inputs",)}
 
@@ -223,7 +232,7 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     return made
 
 
-def expanded(nodes: list[Any]) -> Iterator[str]:
+def expanded(nodes: Sequence[Any]) -> Iterator[str]:
     """Names of the nodes that those with a mistake would have become."""
     return (f"{node.name}/linear" for node in nodes if isinstance(node, Broken) and node.op == "dense")
 
@@ -277,7 +286,7 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
         shape = infer(op, shapes, [integer for _, integer in operands])
         owned = op.params(*shapes)
     except ShapeProblem as problem:
-        complain_of_shapes(state, op, node, str(problem))
+        complain_of_shapes(state, op, node, problem)
         return None
     if op.statistics and node.inputs[0] not in state.canonical.spec.inputs:
         message = f'node "{node.name}" measures data, so it reads an input, but "{node.inputs[0]}" is none'
@@ -293,14 +302,17 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
     return Node(node.name, op, tuple(node.inputs), names, shape)
 
 
-def complain_of_shapes(state: Lowering, op: Op, node: Any, cause: str) -> None:
+def complain_of_shapes(state: Lowering, op: Op, node: Any, problem: ShapeProblem) -> None:
     """A complaint about a node that cannot take its operands: both shapes, and the ways by which they came."""
     arity = len(op.operands(len(node.inputs))) != len(node.inputs)
     title = "wrong number of inputs" if arity else "shape mismatch"
     hint = declaration(state, op, node) or (no_inputs(state) if not node.inputs else "")
-    notes = [cause, *state.paths(node.name, node.inputs)]
+    notes = [str(problem), *state.paths(node.name, node.inputs)]
     message = f'{title} at node "{node.name}" ({op.word()})'
-    state.complain("NBN206" if arity else "NBN203", state.inputs_of(node.name), message, hint, notes=notes)
+    path = (*state.canonical.origins[node.name], problem.attribute)
+    if not state.canonical.document.holds(path):
+        path = state.inputs_of(node.name)
+    state.complain("NBN206" if arity else "NBN203", path, message, hint, notes=notes)
 
 
 def declaration(state: Lowering, op: Op, node: Any) -> str:
@@ -312,7 +324,9 @@ def declaration(state: Lowering, op: Op, node: Any) -> str:
     (prediction, _), (target, whole) = (state.values[operand] for operand in node.inputs)
     if "target" in op.integers and prediction and (target != prediction[:-1] or not whole):
         declared = {"shape": list(prediction[:-1]), "dtype": "int64"}
-        return f'declare "{name}" as {json.dumps(declared)}'
+        hint = f'declare "{name}" as {json.dumps(declared)}'
+        other = op.word().removeprefix("sparse_")
+        return f'{hint}, or use "{other}" for one-hot targets' if target == prediction else hint
     column = (*target, 1) == prediction and not op.integers
     return f'declare "{name}" as {{"shape": {json.dumps(list(prediction))}}}' if column else ""
 
@@ -369,7 +383,7 @@ def complain_of_values(state: Lowering, node: Any, name: str, have: Shape, param
         "NBN203",
         (*state.canonical.origins[node.name], name, "value"),
         f'shape mismatch at node "{node.name}" ({node.op})',
-        f"give {param.layout}" if param.layout else "",
+        TRANSPOSED if have == param.shape[::-1] else f"give {param.layout}" if param.layout else "",
         notes=[f"{cause} {show(param.shape)}: {disagreement(have, param.shape)}", *state.paths(node.name, [read])],
     )
 

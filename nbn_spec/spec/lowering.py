@@ -47,6 +47,10 @@ class Lowering:
         """Whether a place, or what it stands in, has been told to be wrong."""
         return any(path[:length] in self.silent for length in range(1, len(path) + 1))
 
+    def is_data_silent(self, name: str) -> bool:
+        """Whether what the spec says of an input's data has been told to be wrong."""
+        return any(self.is_silent("data", key, name) for key in ("values", "columns", "arrays", "npy"))
+
     @property
     def is_blind(self) -> bool:
         """Whether names may be missing because what declares them is broken as a whole."""

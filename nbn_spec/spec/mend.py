@@ -152,13 +152,13 @@ def tell_styles(slips: Slips) -> None:
     """One complaint for each style, with the lines where else it is met."""
     for style, starts in slips.styles.items():
         message, hint = STYLES[style]
-        slips.complain(starts[0], starts[0] + 1, message, hint + elsewhere(slips.text, starts[1:]))
+        slips.complain(starts[0], starts[0] + 1, message, hint + elsewhere(slips.text, starts))
 
 
 def elsewhere(text: Text, starts: list[int]) -> str:
     """The other lines, of many the first ones."""
-    lines = list(dict.fromkeys(text.line_of(start) for start in starts))
+    first, *lines = dict.fromkeys(map(text.line_of, starts))
     if not lines:
-        return ""
+        return f" ({len(starts)} times in line {first})" if len(starts) > 1 else ""
     more = f" and {len(lines) - MANY} more" if len(lines) > MANY else ""
     return f" (also in line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:MANY]))}{more})"

@@ -198,7 +198,8 @@ def unmendable(text: Text, problems: list[Problem], error: json.JSONDecodeError)
     """The slips before the place where no JSON can be made out, and that place."""
     span = text.span(error.pos, error.pos + 1)
     hint = next_to(text, error)
-    last = Problem("NBN101", str(span), f"is not JSON: {error.msg}", hint, span=span)
+    said = error.msg.removesuffix(" starting at").removesuffix(" at")
+    last = Problem("NBN101", str(span), f"is not JSON: {said}", hint, span=span)
     here = position(last, text.file)
     return [*(problem for problem in problems if position(problem, text.file) < here), last]
 

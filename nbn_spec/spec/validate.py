@@ -104,8 +104,14 @@ class Draft:
         if isinstance(plain, Complaint):
             names = ("code", "where", "message", "hint", "notes", "path", "of_key")
             plain = Problem(**{name: getattr(plain, name) for name in names})
-        if not any(other.path == path for other in self.document.problems):
+        if not self.is_known(plain, path):
             self.problems.append(plain)
+
+    def is_known(self, problem: Problem, path: Steps) -> bool:
+        """Whether the cause was told before: by the reader, or as a key that stands for another."""
+        if problem.code in ("NBN112", "NBN110") and any(path == place for place in self.renamed.values()):
+            return True
+        return any(other.path is not None and other.path[: len(path)] == path for other in self.document.problems)
 
     def avoid(self, path: Steps, of_key: bool) -> None:
         """Remember a name that may not be used, be it a key or the name of a node."""

@@ -13,60 +13,103 @@ from nbn_spec.errors import suggestion
 from nbn_spec.ops import OPS
 
 LOGITS = 'with "from_logits": true'
-ALIASES: Mapping[str, str] = {
-    "mse": "mean_squared_error",
-    "mseloss": "mean_squared_error",
-    "meansquared": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "l1": "mean_absolute_error",
-    "l1loss": "mean_absolute_error",
-    "huberloss": "huber",
-    "smoothl1loss": "huber",
-    "crossentropy": "sparse_categorical_crossentropy",
-    "crossentropyloss": "sparse_categorical_crossentropy",
-    "bce": "binary_crossentropy",
-    "bceloss": "binary_crossentropy",
-    "bcewithlogitsloss": "binary_crossentropy",
-    "mul": "multiply",
-    "sub": "subtract",
-    "div": "divide",
-    "abs": "absolute",
-    "neg": "negative",
-    "pow": "power",
-    "dot": "matmul",
-    "mm": "matmul",
-    "bmm": "matmul",
-    "swish": "silu",
-    "logistic": "sigmoid",
-    "permute": "transpose",
-    "cat": "concatenate",
-    "concat": "concatenate",
-    "reducemean": "mean",
-    "reducesum": "sum",
-    "reducemax": "max",
-    "fc": "linear",
-    "gemm": "linear",
-    "linear": "identity",
-    "none": "identity",
-    "kernelinitializer": "weight",
-    "weightinitializer": "weight",
-    "kernel": "weight",
-    "biasinitializer": "bias",
-    "usebias": "bias",
-    "outfeatures": "units",
-    "hiddenunits": "units",
-    "lr": "learning_rate",
-    "type": "name",
-    "acc": "accuracy",
-    "categoricalaccuracy": "accuracy",
-    "sparsecategoricalaccuracy": "accuracy",
-    "xavieruniform": "glorot_uniform",
-    "xaviernormal": "glorot_normal",
-    "kaiminguniform": "he_uniform",
-    "kaimingnormal": "he_normal",
-    "msra": "he_normal",
+MEANT: Mapping[str, str] = {
+    # operations
+    "linear": "fc gemm affine innerproduct fullyconnected addmm perceptron",
+    "matmul": "dot mm bmm batchmatmul einsum tensordot",
+    "sigmoid": "logistic expit",
+    "leaky_relu": "prelu rrelu",
+    "relu": "relu6 rectifier",
+    "silu": "swish hardswish mish",
+    "softmax": "softargmax",
+    "identity": "linear none noop passthrough",
+    "multiply": "mul times hadamard product",
+    "subtract": "sub minus",
+    "divide": "div truediv",
+    "power": "pow",
+    "absolute": "abs",
+    "negative": "neg",
+    "square": "sqr",
+    "mean": "reducemean average avg globalaveragepool",
+    "sum": "reducesum",
+    "max": "reducemax amax",
+    "transpose": "permute swapaxes",
+    "reshape": "view squeeze unsqueeze expanddims",
+    "concatenate": "cat concat merge stack hstack",
+    "standardize": "batchnorm normalization standardscaler normalize zscore standardise",
+    # losses
+    "squared_error": "l2 l2loss sse quadratic sumofsquares",
+    "mean_squared_error": "mse mseloss meansquared rmse",
+    "mean_absolute_error": "mae l1 l1loss",
+    "huber": "huberloss smoothl1loss smoothl1",
+    "hinge": "hingeloss svm marginloss",
+    "binary_crossentropy": "bce bceloss bcewithlogitsloss logloss sigmoidcrossentropywithlogits",
+    "sparse_categorical_crossentropy": "crossentropy crossentropyloss nll nllloss softmaxcrossentropy"
+    " sparsesoftmaxcrossentropywithlogits",
+    "categorical_crossentropy": "softmaxcrossentropywithlogits",
+    # keys of a node
+    "op": "type class classname layer kind optype function",
+    "units": "outfeatures hiddenunits neurons size width numunits nunits hidden hiddensize outputdim outdim dim"
+    " nodes",
+    "weight": "kernelinitializer weightinitializer kernel weights w init initializer",
+    "bias": "biasinitializer usebias b intercept",
+    "activation": "act activationfunction nonlinearity",
+    "inputs": "input from source sources parents inboundnodes",
+    "axis": "dim axes",
+    "negative_slope": "alpha",
+    # keys of the document
+    "nodes": "layers ops operations modules network graph model",
+    "parameters": "variables params weights",
+    "outputs": "output",
+    "loss": "criterion cost objective lossfunction lossfn",
+    "data": "dataset datasets",
+    "train": "training fit",
+    "seed": "randomstate randomseed rngseed",
+    "name": "type title id",
+    # training
+    "learning_rate": "lr eta stepsize learningrateinit",
+    "epochs": "nepochs numepochs maxiter iterations maxepochs epoch",
+    "batch_size": "batch minibatch bs",
+    "optimizer": "opt solver",
+    "validation": "validationsplit validationfraction valsplit testsplit",
+    "metrics": "scoring measure",
+    "beta_1": "beta1 b1",
+    "beta_2": "beta2 b2",
+    "epsilon": "eps",
+    "sgd": "gradientdescent gd stochasticgradientdescent momentum",
+    "adam": "adamw adamoptimizer",
+    "accuracy": "acc categoricalaccuracy sparsecategoricalaccuracy",
+    "binary_accuracy": "binaryacc",
+    # data
+    "separator": "sep delimiter",
+    "columns": "cols features fields",
+    "column": "col feature field",
+    "map": "mapping encoding",
+    "one_hot": "classes categories",
+    "array": "member key",
+    # initializers
+    "init": "type name initializer",
+    "glorot_uniform": "xavieruniform glorot",
+    "glorot_normal": "xaviernormal",
+    "he_uniform": "kaiminguniform",
+    "he_normal": "kaimingnormal kaiming msra variancescaling",
+    "lecun_normal": "lecun",
+    "normal": "gaussian randn randomnormal",
+    "uniform": "randomuniform rand",
+    "truncated_normal": "truncnormal",
+    "zeros": "zero",
+    "ones": "one",
+    "constant": "fill const value",
+    "std": "sigma stddev stdev scale",
+    "low": "min minval minimum",
+    "high": "max maxval maximum",
+    # numbers
+    "float32": "single float16 half bfloat16",
+    "float64": "double float",
+    "mt19937": "mersennetwister mt",
+    "pcg64": "pcg default",
 }
-"""By another word, :func:`folded`, ours."""
+"""For our words those of other frameworks, :func:`folded`."""
 NOTES: Mapping[str, str] = {
     "crossentropy": f"{LOGITS} where it reads scores",
     "crossentropyloss": LOGITS,
@@ -74,9 +117,16 @@ NOTES: Mapping[str, str] = {
     "linear": 'or leave "activation" out',
     "none": 'or leave "activation" out',
     "usebias": "where false leaves it out",
+    "validationsplit": 'as in {"fraction": 0.2}',
+    "validationfraction": 'as in {"fraction": 0.2}',
 }
 """What else is to be said of a word's translation."""
 HOMES: Mapping[str, str] = {
+    "momentum": "this optimizer has none",
+    "activation": 'an activation is a node of its own, or belongs to "op": "dense"',
+    "input_shape": 'the shape stands where the input is declared: "inputs": {"x": {"shape": ["N", 4]}}',
+    "input_dim": 'the shape stands where the input is declared: "inputs": {"x": {"shape": ["N", 4]}}',
+    "in_features": "it is known from what the node reads",
     "learning_rate": 'it belongs into "optimizer": {"name": "sgd", "learning_rate": 0.1}',
     "epochs": 'it belongs into "train"',
     "batch_size": 'it belongs into "train"',
@@ -92,18 +142,30 @@ def folded(word: object) -> str:
     return re.sub(r"[^a-z0-9]", "", str(word)[:100].lower().rpartition(".")[2])
 
 
+def aliases() -> dict[str, list[str]]:
+    """By another word, ours, of which the first that is known where it stands is meant."""
+    found: dict[str, list[str]] = {}
+    for ours, others in MEANT.items():
+        for other in others.split():
+            found.setdefault(other, []).append(ours)
+    return found
+
+
+ALIASES = aliases()
+
+
 def translation(word: object, known: Iterable[str]) -> str | None:
     """The known word that is the same but for capitals and marks, or that another framework calls so."""
     plain = {folded(name): name for name in known}
-    ours = ALIASES.get(folded(word))
-    return plain.get(folded(word)) or (ours if ours in plain.values() else None)
+    ours = (name for name in ALIASES.get(folded(word), ()) if name in plain.values())
+    return plain.get(folded(word)) or next(ours, None)
 
 
 def suggest(word: object, known: Iterable[str], first: Iterable[str] = ()) -> str:
     """The hint for an unknown word; where none is near, the known ones, of which those of ``first`` are enough."""
     words = list(known)
     if ours := translation(word, words):
-        note = NOTES.get(folded(word), "") if ALIASES.get(folded(word)) == ours else ""
+        note = NOTES.get(folded(word), "") if ours in ALIASES.get(folded(word), ()) else ""
         return f'did you mean "{ours}"?' if not note else f'did you mean "{ours}", {note}?'
     hint = suggestion(word, words)
     listed = list(first)
