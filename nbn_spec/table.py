@@ -153,9 +153,8 @@ def check_separator(table: Table, wanted: Iterable[str]) -> None:
     if len(table.header) > 1 or not others or alone in wanted:
         return
     message = f"the header has a single column, {shorten(alone)}"
-    hint = (
-        f'what separates its cells seems to be {json.dumps(others[0])}: write "separator": {json.dumps(others[0])}'
-    )
+    sign = json.dumps(others[0])
+    hint = f'its cells seem to be separated by {sign}: write "separator": {sign}'
     raise DataError("NBN301", str(table.name), message, hint)
 
 

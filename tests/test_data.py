@@ -81,7 +81,7 @@ BAD_CSV = {
     "header only": ("a,b\n", "NBN300", "data.csv", "has a header but no rows"),
     "ragged": ("a,b\n1,2\n\n3\n", "NBN300", "data.csv:4", "has 1 cells, but the header has 2"),
     "too many cells": ("a,b\n1,2,3\n", "NBN300", "data.csv:2", "has 3 cells, but the header has 2"),
-    "wrong separator": ("a;b\n1;2\n", "NBN301", "data.csv:1", 'column "a" is not in the header'),
+    "wrong separator": ("a;b\n1;2\n", "NBN301", "data.csv", 'a single column, "a;b"; its cells'),
     "missing column": ("a,c\n1,2\n", "NBN301", "data.csv:1", 'column "b" is not in the header; known: a, c'),
     "misspelt column": ("a,bb\n1,2\n", "NBN301", "data.csv:1", 'column "b" is not in the header'),
     "column twice": ("a,b,b\n1,2,3\n", "NBN301", "data.csv:1", 'column "b" stands more than once'),

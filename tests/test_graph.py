@@ -82,14 +82,14 @@ SHAPES = {
     ),
     "linear over a symbol": (put("/inputs/x", {"shape": ["N", "K"]}), "NBN203", "#/nodes/0/inputs", "[N, K] is K"),
     "linear of a scalar": (put("/inputs/x", {"shape": []}), "NBN203", "#/nodes/0/inputs", "the input is a scalar"),
-    "axis": (node(op="sum", inputs="x", axis=2), "NBN203", NEW_INPUTS, "axis 2 is out of range for shape [N, 2]"),
+    "axis": (node(op="sum", inputs="x", axis=2), "NBN203", NEW + "/axis", "axis 2 is out of range for shape [N, 2]"),
     "axis twice": (
         node(op="sum", inputs="x", axis=[1, -1]),
         "NBN203",
         NEW_INPUTS,
         "names an axis of [N, 2] twice",
     ),
-    "softmax": (node(op="softmax", inputs="x", axis=-3), "NBN203", NEW_INPUTS, "axis -3 is out of range"),
+    "softmax": (node(op="softmax", inputs="x", axis=-3), "NBN203", NEW + "/axis", "axis -3 is out of range"),
     "reshape": (node(op="reshape", inputs="x", shape=["N", 3]), "NBN203", NEW_INPUTS, "2 elements, not 3"),
     "reshape of symbols": (
         node(op="reshape", inputs="x", shape=[2, -1]),

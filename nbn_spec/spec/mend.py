@@ -96,7 +96,7 @@ def tokens(content: str) -> Iterator[Token]:
     before = ""
     for match in TOKEN.finditer(content):
         kind, word = str(match.lastgroup), match.group()
-        is_key = inside[-1:] == ["{"] and before in ("{", ",")
+        is_key = kind in VALUES and inside[-1:] == ["{"] and before in ("{", ",")
         if word in QUOTES:  # a string that does not end: nothing behind it is certain
             return
         yield Token(kind, match.start(), match.end(), word, len(inside), is_key)
