@@ -150,8 +150,6 @@ def of_spec(found: Front, file: str, data: bool, allow_outside: bool, max_memory
         return Diagnosis(file, tuple(placed))
     verify(found.graph)
     try:
-        if document.text is not None:
-            check(document.value, "model", file)
         model = model_of(found.graph, found.canonical, allow_outside, max_memory)
     except NbnError as error:
         memory = overview(found.graph)

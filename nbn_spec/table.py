@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,8 @@ class Column(Record):
             raise AttributeProblem("column" if self.column == () else "one_hot", "the list is empty")
         if self.one_hot is not None and isinstance(self.column, tuple) and len(self.column) > 1:
             raise AttributeProblem("one_hot", "takes a single column")
+        if twice := [word for word, count in Counter(self.one_hot or ()).items() if count > 1]:
+            raise AttributeProblem("one_hot", f"names {shorten(twice[0])} twice")
 
 
 @dataclass(frozen=True)

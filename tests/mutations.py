@@ -180,6 +180,22 @@ def rename_word(draw: Draw, tree: Tree) -> None:
         owner[key] = misspelt(draw, owner[key])
 
 
+def other_number(draw: Draw, tree: Tree) -> None:
+    """A number that is of the right type, and absurd."""
+    numbers = [(owner, key) for owner, key in slots(tree) if isinstance(owner[key], (int, float))]
+    if numbers:
+        owner, key = draw(st.sampled_from(numbers))
+        owner[key] = draw(st.sampled_from(NUMBERS) | st.integers(-3, 300))
+
+
+def other_word(draw: Draw, tree: Tree) -> None:
+    """A string that stands elsewhere in the document, or one that the language knows."""
+    words = [(owner, key) for owner, key in slots(tree) if isinstance(owner[key], str)]
+    if words:
+        owner, key = draw(st.sampled_from(words))
+        owner[key] = draw(st.sampled_from([*(other[name] for other, name in words), *WORDS]))
+
+
 def reorder(draw: Draw, tree: Tree) -> None:
     """A list or an object in another order."""
     owner = draw(st.sampled_from(containers(tree)))
@@ -218,7 +234,8 @@ def shake(draw: Draw, tree: Tree) -> None:
 
 
 STRUCTURAL: list[Callable[[Draw, Tree], None]] = [
-    *(delete, repeat, retype, retype, add, rename_key, rename_word, reorder, exchange, copy_elsewhere, shake),
+    *(delete, repeat, retype, add, rename_key, rename_word, reorder, exchange, copy_elsewhere, shake),
+    *(other_number, other_word, other_number, other_word),
 ]
 
 MARKS = [b"[", b"]", b"{", b"}", b",", b":", b'"', b"'", b";", b"=", b"(", b")"]

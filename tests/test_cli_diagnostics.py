@@ -78,7 +78,9 @@ def test_the_report_of_a_run(tmp_path):
 
 def test_the_report_of_a_divergence(tmp_path):
     document = {**json.loads((MODELS / "xor.json").read_text())}
-    document["nodes"] = [{**node, "op": "identity"} if node["op"] == "sigmoid" else node for node in document["nodes"]]
+    document["nodes"] = [
+        {**node, "op": "identity"} if node["op"] == "sigmoid" else node for node in document["nodes"]
+    ]
     document["train"]["optimizer"]["learning_rate"] = 1e3
     found = report("run", written(tmp_path, document), cwd=tmp_path, code=3)
     (diverged,) = (p for file in found["files"] for p in file["problems"] if p["severity"] == "error")
@@ -160,6 +162,7 @@ def test_memory_is_limited_at_every_command(tmp_path):
         ["evaluate", archive],
         ["predict", archive, "--json", "[[0, 1]]"],
         ["graph", archive],
+        ["graph", MODELS / "xor.json"],
     ):
         _, err = nbn(*words, "--max-memory", "64", cwd=tmp_path, code=2)
         assert "error[NBN209]" in err, words

@@ -50,7 +50,9 @@ class Reporter:
             problems = [problem for file in self.files for problem in file["problems"]]
             counts = {f"{kind}s": sum(p["severity"] == kind for p in problems) for kind in ("error", "warning")}
             report = {"format": REPORT, "command": command, "exit_code": code, **counts}
-            print(json.dumps({**report, "files": self.files, "result": self.result}, indent=2, ensure_ascii=False))
+            report |= {"files": self.files, "result": self.result}
+            text = json.dumps(report, indent=2, ensure_ascii=False)
+            print(text.encode(errors="backslashreplace").decode())  # half a surrogate pair, as JSON escapes it
 
 
 def guarded(command: Callable[P, int]) -> Callable[P, None]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbn_spec.budget import Estimate
+from nbn_spec.budget import Estimate, afford, overview
 from nbn_spec.cli.guard import Reporter
 from nbn_spec.diagnosis import Diagnosis, diagnose, is_archive
 from nbn_spec.errors import NbnError, printable, wrapped
@@ -47,7 +47,12 @@ def described(graph: Graph) -> str:
 
 def show_graph(path: Path, limit: str | None) -> int:
     """Print the compiled graph of a spec or an archive as a table."""
-    print(summarize(load(path, max_memory=limit).graph if is_archive(path) else graph_of_spec(path)))
+    graph = load(path, max_memory=limit).graph if is_archive(path) else graph_of_spec(path)
+    memory = overview(graph)
+    if limit is not None:
+        for estimate in memory:
+            afford(estimate, limit)
+    print(summarize(graph, memory))
     return 0
 
 

@@ -204,10 +204,12 @@ def check_inputs(state: Lowering, known: set[str]) -> None:
     """A spec that has forgotten to declare its inputs hears of that, and not of each name that is read."""
     spec = state.canonical.spec
     read = {name: None for node in spec.nodes for name in node.inputs if name not in known}
-    strange = [name for name in read if not get_close_matches(name, known, n=1)]
-    if spec.inputs or spec.parameters or state.is_silent("inputs") or not strange:
+    if spec.inputs or spec.parameters or state.is_silent("inputs"):
         return
-    names = ", ".join(f'"{name}"' for name in strange[:MOST_NAMED])
+    strange = [name for name in list(read)[:MOST_NAMED] if not get_close_matches(name, known, n=1)]
+    if not strange:
+        return
+    names = ", ".join(f'"{name}"' for name in strange)
     hint = f'declare them: "inputs": {{"{strange[0]}": {{"shape": ["N", 2]}}, …}}'
     state.complain("NBN110", ("inputs",), f'"inputs" is missing, but nodes read {names}', hint)
     state.silent |= {("inputs",)}

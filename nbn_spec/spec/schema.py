@@ -7,6 +7,7 @@ and checks one branch, so that complaints name the exact place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Literal
@@ -150,7 +151,26 @@ def own_key(branch: Schema, branches: list[Schema], defs: Mapping[str, Schema]) 
 @cache
 def validator(which: Which) -> Draft202012Validator:
     """The validator of a published schema."""
-    return Draft202012Validator(schema(which))
+    return Draft202012Validator(in_python(schema(which)))
+
+
+def in_python(part: Any) -> Any:
+    """A schema whose patterns Python reads as JSON Schema does: there, ``$`` is no place before a line break."""
+    if isinstance(part, list):
+        return [in_python(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: in_python(item) for key, item in part.items()}
+    if isinstance(part.get("pattern"), str):
+        made["pattern"] = ended(part["pattern"])
+    if isinstance(part.get("patternProperties"), dict):
+        made["patternProperties"] = {ended(key): item for key, item in made["patternProperties"].items()}
+    return made
+
+
+def ended(pattern: str) -> str:
+    """A pattern that ends with the text, where it ends with ``$``."""
+    return re.sub(r"\$\Z", r"\\Z", pattern)
 
 
 def check(document: Mapping[str, Any], which: Which = "model", where: str = "") -> None:
