@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nbn_spec.errors import DataError as DataError
     from nbn_spec.errors import Diverged as Diverged
     from nbn_spec.errors import GraphError as GraphError
-    from nbn_spec.errors import LintError as LintError
     from nbn_spec.errors import NbnError as NbnError
     from nbn_spec.errors import Problem as Problem
     from nbn_spec.errors import Span as Span
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from nbn_spec.train import Trainer as Trainer
 
 __version__ = version.VERSION
-ERRORS = "ArchiveError DataError Diverged GraphError LintError NbnError Problem Span SpecError TrainingError"
+ERRORS = "ArchiveError DataError Diverged GraphError NbnError Problem Span SpecError TrainingError"
 PUBLIC = {
     "compiler": "compile",
     "diagnosis": "Diagnosis diagnose",

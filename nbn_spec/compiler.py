@@ -123,8 +123,7 @@ def merged(problems: Iterable[Problem]) -> list[Problem]:
     """The problems without those that say the same of the same place."""
     found: dict[object, Problem] = {}
     for problem in problems:
-        place = problem.path if problem.path is not None else problem.span
-        found.setdefault((problem.code, place, problem.message), problem)
+        found.setdefault((problem.code, problem.span or problem.path, problem.message), problem)
     return list(found.values())
 
 

@@ -170,11 +170,6 @@ class Loaded:
     origin: Origin
 
 
-def load(source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Array]:
-    """An array for each of the inputs; raises :class:`DataError` with file, row, column and value."""
-    return {name: loaded.array for name, loaded in open_source(source, inputs, place).items()}
-
-
 def open_source(source: Source, inputs: Sequence[Input], place: Place) -> dict[str, Loaded]:
     """An array for each of the inputs and its origin; raises :class:`DataError` with all that is wrong."""
     problems: list[Problem] = []

@@ -7,32 +7,26 @@ is wrong, what is worth a warning.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from nbn_spec import archive, metrics
-from nbn_spec.budget import Estimate, afford, estimate, overview
-from nbn_spec.compiler import Front, Source, front, model_of, named
+from nbn_spec.budget import Estimate, afford, overview
+from nbn_spec.compiler import Front, Source, front, merged, model_of, named
 from nbn_spec.data import ENTRIES, Place, fitted, open_source, sizes
 from nbn_spec.data import Source as DataSource
-from nbn_spec.errors import DataError, NbnError, Problem, Steps, error_of
-from nbn_spec.graph import Graph, Input, verify
+from nbn_spec.errors import DataError, NbnError, Problem, error_of
+from nbn_spec.graph import Input, verify
 from nbn_spec.lint import Subject, lint
 from nbn_spec.model import Model, load
 from nbn_spec.ops.base import Array
 from nbn_spec.spec.fields import WITHOUT_DOC
 from nbn_spec.spec.read import ZIP
 from nbn_spec.spec.schema import check
-from nbn_spec.train import check_trainable, split
-
-TRAINING_PLACES: Mapping[str, Steps] = {
-    "learning_rate": ("train", "optimizer", "learning_rate"),
-    "/train/validation/fraction": ("train", "validation", "fraction"),
-}
-"""Where a document says what training complains of."""
+from nbn_spec.train import Training, check_trainable, split
 
 
 @dataclass(frozen=True)
@@ -63,9 +57,7 @@ class Diagnosis:
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
         """Problems of the model, found later, with their places in the document."""
-        if self.front is None or self.front.canonical is None:
-            return list(problems)
-        return self.front.document.located(named(problems, self.front.canonical))
+        return located(self.front, problems) if self.front else list(problems)
 
     def require(self) -> Model:
         """The model; raises an :class:`~nbn_spec.errors.NbnError` with all errors."""
@@ -132,48 +124,71 @@ def of_archive(path: Path, max_memory: int | str | None) -> Diagnosis:
     model = load(path, max_memory=max_memory)
     with zipfile.ZipFile(path) as members:
         check(archive.read_document(members, str(path)), "graph", str(path))
-    training = model.training if model.spec.get("train") else None
-    subject = Subject(model.graph, training, None, model.seed)
-    found = kept(lint(subject), model.spec)
-    return Diagnosis(str(path), tuple(found), model, memory=tuple(overview(model.graph, training)))
+    training = training_of(model.spec)
+    warnings = unsilenced(lint(Subject(model.graph, training, seed=model.seed)), model.spec)
+    told = [replace(problem, path=None, where=f"{path}: {problem.where}") for problem in warnings]
+    return Diagnosis(str(path), tuple(told), model, memory=tuple(overview(model.graph, training)))
 
 
 def of_spec(found: Front, file: str, data: bool, allow_outside: bool, max_memory: int | str | None) -> Diagnosis:
-    """The diagnosis of a document that has become what ``found`` is."""
-    document = found.document
+    """The diagnosis of a document that has become what ``found`` is; data is looked at whatever else is wrong."""
     if found.canonical is None:
         return Diagnosis(file, found.problems)
-    if found.graph is None:
-        folder = Path(file).parent if file else Path()
-        problems = data_problems(found, Place(folder, allow_outside)) if data else []
-        placed = document.located([*found.problems, *named(problems, found.canonical)])
-        return Diagnosis(file, tuple(placed))
-    verify(found.graph)
-    try:
-        model = model_of(found.graph, found.canonical, allow_outside, max_memory)
-    except NbnError as error:
-        memory = overview(found.graph)
-        return Diagnosis(
-            file, tuple(document.located(named(error.problems, found.canonical))), memory=tuple(memory)
-        )
-    look = Look(model, document.value)
-    problems = look.problems(data) or kept(look.lint(), model.spec)
-    placed = document.located(named(problems, found.canonical))
-    fine = not any(problem.severity == "error" for problem in placed)
-    return Diagnosis(file, tuple(placed), model if fine else None, look.data, look.memory)
+    place = Place(Path(file).parent if file else Path(), allow_outside)
+    problems = list(found.problems)
+    memory: tuple[Estimate, ...] = ()
+    if found.graph is not None:
+        verify(found.graph)
+        memory = tuple(overview(found.graph, training_of(found.canonical.to_json())))
+        try:
+            model = model_of(found.graph, found.canonical, allow_outside, max_memory)
+        except NbnError as error:
+            problems = list(error.problems)
+        else:
+            return of_model(found, model, file, data)
+    if data:
+        problems += data_problems(found, place)
+    return Diagnosis(file, tuple(located(found, problems)), memory=memory)
+
+
+def of_model(found: Front, model: Model, file: str, data: bool) -> Diagnosis:
+    """The diagnosis of a document that compiles: its data, its training and, if nothing is wrong, warnings."""
+    graph, training = model.graph, training_of(model.spec)
+    wanted = wanted_inputs(model, training)
+    arrays, problems = data_of(model, wanted) if data else ({}, [])
+    counts = sizes(wanted, arrays) if arrays else {}
+    memory = overview(graph, training, sizes=counts, data=sum(array.nbytes for array in arrays.values()))
+    if training is not None:
+        problems += training_problems(model, training, arrays, memory)
+    if not problems:
+        subject = Subject(graph, training, model.flat, model.seed, arrays, found.document.value)
+        warnings = unsilenced(lint(subject), model.spec)
+        return Diagnosis(file, tuple(located(found, warnings)), model, arrays, tuple(memory))
+    return Diagnosis(file, tuple(located(found, problems)), memory=tuple(memory))
+
+
+def training_of(spec: Mapping[str, Any]) -> Training | None:
+    """The training that a canonical spec describes; ``None`` where it has none."""
+    return Training.from_canonical(spec["train"]) if spec.get("train") else None
+
+
+def located(found: Front, problems: Iterable[Problem]) -> list[Problem]:
+    """Problems of the model or its data, with their places in the document."""
+    if found.canonical is None:
+        return list(problems)
+    return merged(found.document.located(named(problems, found.canonical)))
 
 
 def data_problems(found: Front, place: Place) -> list[Problem]:
-    """What is wrong with the data of a spec whose graph is not complete: of inputs whose declaration is sound."""
-    assert found.canonical is not None, "there is something to look at"
-    described = found.canonical.spec.data
-    if described is None:
+    """What is wrong with the data of those inputs that are declared, and have it described, without a mistake."""
+    described = found.canonical.spec.data if found.canonical else None
+    if found.canonical is None or described is None:
         return []
-    try:
-        source = DataSource.from_json(described.model_dump(mode="json", context=WITHOUT_DOC))
-    except DataError:  # the spec has said so, and where
-        return []
-    inputs = [item for item in found.inputs if item.name in source.fields]
+    document = described.model_dump(mode="json", context=WITHOUT_DOC)
+    key = next(key for key in ENTRIES.values() if key in document)
+    sound = {item.name: document[key][item.name] for item in found.inputs if item.name in document[key]}
+    source = DataSource.from_json({**document, key: sound})
+    inputs = [item for item in found.inputs if item.name in sound]
     try:
         arrays = fitted(open_source(source, inputs, place), inputs, found.canonical.spec.dtype, {})
         sizes(inputs, arrays)
@@ -189,77 +204,43 @@ def in_spec(problem: Problem, source: DataSource) -> Problem:
     return replace(problem, path=("data", ENTRIES[source.kind], problem.where))
 
 
-@dataclass
-class Look:
-    """A compiled model with its data, on the way to a diagnosis."""
-
-    model: Model
-    written: Mapping[str, Any]
-    data: Mapping[str, Array] = field(default_factory=dict)
-    memory: tuple[Estimate, ...] = ()
-
-    @property
-    def graph(self) -> Graph:
-        """The model's graph."""
-        return self.model.graph
-
-    def wanted(self) -> tuple[Input, ...]:
-        """The inputs that training, or else a look at the values, needs."""
-        graph = self.graph
-        values = [*graph.outputs, *([graph.loss] if graph.loss else [])]
-        if self.model.spec.get("train"):
-            values = [graph.loss or "", *metrics.compared(self.model.training.metrics, graph)]
-        return graph.needed_inputs(values)
-
-    def problems(self, data: bool) -> list[Problem]:
-        """What is wrong with the data, the training and the memory that it takes."""
-        training = self.model.training if self.model.spec.get("train") else None
-        self.memory = tuple(overview(self.graph, training))
-        found = [*self._data_problems(data), *self._training_problems()]
-        if training is None or found:
-            return found
-        counts = sizes(self.wanted(), self.data) if self.data else {}
-        held = sum(array.nbytes for array in self.data.values())
-        self.memory = tuple(overview(self.graph, training, sizes=counts, data=held))
-        try:
-            need = estimate(self.graph, goal="train", training=training, sizes=counts, data=held)
-            afford(need, self.model.max_memory, held=self.model.flat.nbytes + held)
-        except NbnError as error:
-            return list(error.problems)
-        return []
-
-    def _data_problems(self, data: bool) -> Iterator[Problem]:
-        """What is wrong with the data, which is kept where nothing is."""
-        source, wanted = self.model.source, self.wanted()
-        if source is None or not data:
-            return
-        try:
-            arrays = self.model.data(wanted)
-            sizes(wanted, arrays)
-            self.data = arrays
-        except DataError as error:
-            yield from (in_spec(problem, source) for problem in error.problems)
-
-    def _training_problems(self) -> Iterator[Problem]:
-        """Why training could not start."""
-        if not self.model.spec.get("train"):
-            return
-        try:
-            check_trainable(self.graph, self.model.training, self.model.flat)
-            if self.data:
-                split(self.graph, self.model.training, self.data, self.model.seed)
-        except NbnError as error:
-            for problem in error.problems:
-                yield replace(problem, path=TRAINING_PLACES.get(problem.where, ("train",)))
-
-    def lint(self) -> list[Problem]:
-        """What is worth a warning."""
-        model = self.model
-        training = model.training if model.spec.get("train") else None
-        return lint(Subject(self.graph, training, model.flat, model.seed, self.data, self.written))
+def wanted_inputs(model: Model, training: Training | None) -> tuple[Input, ...]:
+    """The inputs that training, or else a look at the values, needs."""
+    graph = model.graph
+    loss = [graph.loss] if graph.loss else []
+    values = [*graph.outputs, *loss] if training is None else [*loss, *metrics.compared(training.metrics, graph)]
+    return graph.needed_inputs(values)
 
 
-def kept(problems: Iterable[Problem], spec: Mapping[str, Any]) -> list[Problem]:
+def data_of(model: Model, wanted: tuple[Input, ...]) -> tuple[dict[str, Array], list[Problem]]:
+    """The spec's own data for these inputs, or what is wrong with it; neither, where it has none."""
+    source = model.source
+    if source is None:
+        return {}, []
+    try:
+        arrays = model.data(wanted)
+        sizes(wanted, arrays)
+    except DataError as error:
+        return {}, [in_spec(problem, source) for problem in error.problems]
+    return arrays, []
+
+
+def training_problems(
+    model: Model, training: Training, arrays: Mapping[str, Array], memory: Sequence[Estimate]
+) -> list[Problem]:
+    """Why training could not start: its settings, the parts of its data, its memory."""
+    try:
+        check_trainable(model.graph, training, model.flat)
+        if arrays:
+            split(model.graph, training, arrays, model.seed)
+        held = model.flat.nbytes + sum(array.nbytes for array in arrays.values())
+        afford(memory[0], model.max_memory, held=held)
+    except NbnError as error:
+        return [problem if problem.path else replace(problem, path=("train",)) for problem in error.problems]
+    return []
+
+
+def unsilenced(problems: Iterable[Problem], spec: Mapping[str, Any]) -> list[Problem]:
     """The warnings that the spec does not silence."""
     ignored = set((spec.get("lint") or {}).get("ignore") or ())
     return [problem for problem in problems if problem.code not in ignored]

@@ -52,7 +52,12 @@ class Span:
         if start + room < len(text):
             shown = shown[:-1] + "…"
         yield (number + shown).rstrip()
-        yield " " * 6 + "| " + " " * (first - start) + "^" * max(1, min(self.length, room - first + start))
+        yield (
+            " " * (len(number) - 2)
+            + "| "
+            + " " * (first - start)
+            + "^" * max(1, min(self.length, room - first + start))
+        )
 
 
 def visible(sign: str) -> str:
@@ -155,7 +160,9 @@ class NbnError(Exception):
         return [replace(problem, path=(*path, *(problem.path or ()))) for problem in self.problems]
 
     def __str__(self) -> str:
-        return "\n".join(line for problem in self.problems[:MOST_SHOWN] for line in problem.lines())
+        lines = [line for problem in self.problems[:MOST_SHOWN] for line in problem.lines()]
+        more = len(self.problems) - MOST_SHOWN
+        return "\n".join([*lines, f"and {more:,} more"] if more > 0 else lines)
 
 
 class SpecError(NbnError):
@@ -185,17 +192,12 @@ class ArchiveError(NbnError):
     """The archive is damaged, unreadable or not ours: NBN5xx."""
 
 
-class LintError(NbnError):
-    """What is only a warning otherwise, where warnings are to be errors: NBN9xx."""
-
-
 KINDS: dict[str, type[NbnError]] = {
     "1": SpecError,
     "2": GraphError,
     "3": DataError,
     "4": TrainingError,
     "5": ArchiveError,
-    "9": LintError,
 }
 """The error for each group of codes."""
 

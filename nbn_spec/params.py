@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from nbn_spec.errors import GraphError
+from nbn_spec.errors import GraphError, Problem
 from nbn_spec.graph import Graph, Parameter
 from nbn_spec.initializers import (
     Constant,
@@ -99,18 +99,28 @@ def initialize(graph: Graph, layout: Layout, seed: Seed) -> Array:
     """The flat vector of initial values, drawn in the order of the graph's parameters.
 
     Whether there is room for it, the caller has asked (:func:`nbn_spec.budget.afford`). Raises :class:`GraphError`
-    where an initializer cannot fill a shape.
+    with a problem for each that an initializer cannot fill.
     """
     flat = np.empty(layout.size, dtype=graph.dtype)
     views, draws = layout.views(flat), seed.initial()
+    problems: list[Problem] = []
     for parameter in graph.parameters:
-        view = views[parameter.name]
-        with np.errstate(all="ignore"):
-            view[...] = first_values(parameter, draws)
-        if not np.isfinite(view).all():
-            message = f'"{parameter.name}" gets initial values that {graph.dtype} cannot hold'
-            raise GraphError("NBN208", parameter.name, message, "give its initializer smaller numbers")
+        try:
+            fill(views[parameter.name], parameter, draws)
+        except GraphError as error:
+            problems += error.problems
+    if problems:
+        raise GraphError.of(problems)
     return flat
+
+
+def fill(view: Array, parameter: Parameter, draws: Draws) -> None:
+    """Write a parameter's first values; raises :class:`GraphError` where there are none that are finite."""
+    with np.errstate(all="ignore"):
+        view[...] = first_values(parameter, draws)
+    if not np.isfinite(view).all():
+        message = f'"{parameter.name}" gets initial values that {view.dtype} cannot hold'
+        raise GraphError("NBN208", parameter.name, message, "give its initializer smaller numbers")
 
 
 def first_values(parameter: Parameter, draws: Draws) -> Array:

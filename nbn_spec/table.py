@@ -73,7 +73,7 @@ class Table:
     @cached_property
     def text(self) -> list[str]:
         """The lines of the file, for those who look at one."""
-        return self.path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        return self.path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
 
     def span(self, row: int, column: str) -> Span:
         """The place of a cell; ``row`` counts examples from 0."""

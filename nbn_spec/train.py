@@ -371,11 +371,12 @@ def check_trainable(graph: Graph, training: Training, flat: Array) -> None:
         raise TrainingError("NBN400", graph.name, "has no loss to minimize", 'add "loss" to the spec')
     if not graph.backward_order:
         hint = "let the loss depend on a trainable parameter"
-        raise TrainingError("NBN400", graph.name, "has no trainable parameter that the loss depends on", hint)
+        message = f'the loss "{graph.loss}" depends on no trainable parameter'
+        raise TrainingError("NBN400", graph.name, message, hint)
     rate = getattr(training.optimizer, "learning_rate", 1.0)
     if rate < np.finfo(flat.dtype).tiny:
         message = f"the learning rate {rate} is 0 in {graph.dtype}"
-        raise TrainingError("NBN400", "learning_rate", message, "give a larger one")
+        raise TrainingError("NBN400", "learning_rate", message, "give a larger one", path=RATE)
 
 
 def finite(values: Array) -> bool:
@@ -393,7 +394,8 @@ def split(
     held = round(count * training.validation.fraction)
     if not 0 < held < count:
         message = f"a fraction of {training.validation.fraction} of {count} examples leaves one part empty"
-        raise TrainingError("NBN400", "/train/validation/fraction", message)
+        path = ("train", "validation", "fraction")
+        raise TrainingError("NBN400", "/train/validation/fraction", message, path=path)
     order = seed.stream(SPLIT_STREAM).permutation(count)
     parts = np.sort(order[held:]), np.sort(order[:held])
     batched = {item.name for item in graph.inputs if item.batched}

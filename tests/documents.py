@@ -80,7 +80,7 @@ def node(**fields: Any) -> Callable[[Document], None]:
     return put("/nodes/-", fields)
 
 
-def places(error: NbnError) -> list[tuple[str, str]]:
+def places(error: Any) -> list[tuple[str, str]]:
     return [(problem.code, problem.where) for problem in error.problems]
 
 

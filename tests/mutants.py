@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import signal
 import sys
 import time
@@ -66,7 +65,7 @@ def ring(*_: object) -> None:
 
 
 HEADING = re.compile(r"model\.json:(\d+):(\d+) (?:error|warning)\[(NBN\d{3})\]")
-ELSEWHERE = re.compile(r"(?:\S+:\d+:\d+ )?(?:error|warning)\[(NBN\d{3})\]")
+ELSEWHERE = re.compile(r"(?:.+?:\d+:\d+ )?(?:error|warning)\[(NBN\d{3})\]")
 Place = tuple[int, int]
 
 
@@ -125,9 +124,8 @@ def check_report(content: bytes, code: int, codes: list[str], spots: list[Place]
     problems = report["files"][0]["problems"]
     inside = [(item["line"], item["column"]) for item in problems if item["file"] == SPEC and item["line"]]
     check_places(content, inside, output)
-    if (again, [item["code"] for item in problems][: len(codes)]) != (code, codes) or inside[
-        : len(spots)
-    ] != spots:
+    shown = (again, [item["code"] for item in problems][: len(codes)], inside[: len(spots)])
+    if shown != (code, codes, spots):
         raise Wrong("report and text differ", f"{codes} {spots}\n{output}")
 
 
@@ -175,6 +173,19 @@ def refusals(document: Any) -> set[str]:
     return set()
 
 
+def check(content: bytes, *, report: bool = True) -> tuple[int, set[str]]:
+    """All that must hold for the mutant in the current folder; returns the exit code and the complaints' codes.
+
+    Raises :class:`Wrong` where something does not hold; ``report`` says whether the report is looked at too.
+    """
+    code, output, errors = called("validate", SPEC, "--max-memory", LIMIT)
+    codes, spots = check_text(content, code, errors + output)
+    if report:
+        check_report(content, code, codes, spots)
+    check_agreement(content)
+    return code, set(codes)
+
+
 @dataclass
 class Findings:
     """What came of all mutants."""
@@ -197,7 +208,9 @@ class Findings:
         started = time.perf_counter()
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
         try:
-            self.check(content)
+            code, codes = check(content, report=self.mutants % REPORTED == 0)
+            self.exits[code] += 1
+            self.codes.update(codes)
         except TooSlow:
             self.note(Wrong("too slow", ""), content)
         except Wrong as wrong:
@@ -208,16 +221,6 @@ class Findings:
         if taken > self.slowest:
             self.slowest, self.slowest_mutant = taken, repr(content)
 
-    def check(self, content: bytes) -> None:
-        """All that must hold; raises :class:`Wrong`."""
-        code, output, errors = called("validate", SPEC, "--max-memory", LIMIT)
-        self.exits[code] += 1
-        codes, spots = check_text(content, code, errors + output)
-        self.codes.update(set(codes))
-        if self.mutants % REPORTED == 0:
-            check_report(content, code, codes, spots)
-        check_agreement(content)
-
     def note(self, wrong: Wrong, content: bytes) -> None:
         """Keep a failure, unless a shorter mutant has it."""
         known = self.wrong.get(wrong.kind)
@@ -227,11 +230,15 @@ class Findings:
 
 def peak() -> int:
     """Bytes that the process has held at most."""
+    import resource  # where limits of memory are those of Linux
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def limit_memory() -> None:
     """No more than ``MEMORY`` beyond what the process has now."""
+    import resource
+
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

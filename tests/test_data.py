@@ -13,7 +13,7 @@ import pytest
 from documents import Document, drop, good, put
 
 import nbn_spec
-from nbn_spec.data import Place, Source, load
+from nbn_spec.data import Place, Source, open_source
 from nbn_spec.errors import DataError, GraphError, NbnError
 from nbn_spec.graph import Input
 from nbn_spec.table import Column, columns_of, number, read_csv
@@ -26,7 +26,7 @@ def csv_source(columns: dict[str, Any], separator: str = ",") -> Source:
 
 
 def read(folder: Path, source: Source, *inputs: Input) -> dict[str, Any]:
-    return load(source, inputs, Place(folder))
+    return {name: loaded.array for name, loaded in open_source(source, inputs, Place(folder)).items()}
 
 
 def refused(folder: Path, source: Source, *inputs: Input) -> tuple[str, str, str]:

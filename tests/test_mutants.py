@@ -11,46 +11,55 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
-from mutants import MEMORY, SECONDS, SPEC, Findings
+from mutants import MEMORY, SECONDS, SPEC, check
 from mutations import ROOT
 
 COUNT = int(os.environ.get("NBN_MUTANTS", "600"))
 SEED = 1
 START = 30.0
-"""Seconds for starting Python, on any machine; the mutants' own time is counted from there."""
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are those of Linux")
+"""Seconds for starting Python, on any machine; the mutants' own time comes on top."""
 
 
 def findings(folder: Path) -> dict[str, Any]:
     """What a worker, which may be ended and may run out of memory, has found."""
     shutil.copytree(ROOT / "models" / "data", folder / "data")
-    command = [sys.executable, "-W", "error", str(ROOT / "tests" / "mutants.py"), str(folder), str(COUNT), str(SEED)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=START + COUNT,
-    )
-    last = (folder / SPEC).read_bytes() if (folder / SPEC).exists() else b""
-    assert done.returncode == 0, f"the worker ended at {last!r}: {done.stderr[-4000:]}"
-    found: dict[str, Any] = json.loads(done.stdout)
+    worker_file = str(ROOT / "tests" / "mutants.py")
+    command = [sys.executable, "-W", "error", worker_file, str(folder), str(COUNT), str(SEED)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, encoding="utf-8", env=environment) as worker:
+        try:
+            output, errors = worker.communicate(timeout=START + COUNT)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            output, errors = worker.communicate()
+    assert worker.returncode == 0, f"exit code {worker.returncode}\n{errors[-4000:]}\n{last_in(folder)}"
+    found: dict[str, Any] = json.loads(output)
     return found
 
 
+def last_in(folder: Path) -> str:
+    """The mutant at which a worker ended."""
+    path = folder / SPEC
+    return repr(path.read_bytes()) if path.exists() else "before the first mutant"
+
+
+def told(found: dict[str, Any]) -> str:
+    """How many mutants there were, and what they took."""
+    head = f"{found['mutants']} mutants of seed {SEED} in {found['seconds']:.1f} s: exit codes {found['exits']}"
+    took = f"at most {found['slowest']:.2f} s and {found['memory'] / 2**20:.0f} MiB beyond the start"
+    return f"{head}, {len(found['codes'])} codes, {took}; the slowest: {found['slowest_mutant'][:2000]}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are those of Linux")
 def test_mutants(tmp_path: Path) -> None:
     """Each is refused or accepted in time, with complaints that are well-formed, in order, and in the text."""
     found = findings(tmp_path)
     exits, codes = found["exits"], found["codes"]
-    print(
-        f"{found['mutants']} mutants, seed {SEED}: {found['seconds']:.1f} s, the slowest {found['slowest']:.2f} s, "
-        f"{found['memory'] / 2**20:.0f} MiB beyond the start; exit codes {exits}, {len(codes)} codes\n"
-        f"the slowest: {found['slowest_mutant']}"
-    )
+    print(told(found))
     wrong = [f"{kind}\n{seen}\n{text}" for kind, (seen, text) in found["wrong"].items()]
     assert not wrong, "\n\n".join(wrong)
     assert found["mutants"] >= COUNT
@@ -58,3 +67,44 @@ def test_mutants(tmp_path: Path) -> None:
     assert found["memory"] < MEMORY
     assert min(exits["0"], exits["2"]) >= COUNT // 20, "mutants are of both kinds"
     assert len(codes) >= 20, "mutants differ"
+
+
+def spec(**changes: Any) -> bytes:
+    """A small document with data, some of its keys changed."""
+    document = {
+        "name": "small",
+        "dtype": "float64",
+        "inputs": {"x": {"shape": ["N", 1]}, "y": {"shape": ["N", 2]}},
+        "nodes": [{"name": "y_hat", "op": "linear", "inputs": "x", "units": 2}],
+        "outputs": ["y_hat"],
+        "loss": {"op": "mean_squared_error", "inputs": ["y_hat", "y"]},
+        "train": {"epochs": 1},
+    }
+    return json.dumps({**document, **changes}).encode()
+
+
+FOUND: dict[str, tuple[bytes, set[str]]] = {
+    "carets behind the end of a long line": (b'{"doc": "' + b"a" * 90 + b'"', {"NBN101"}),
+    "a word twice in one_hot": (
+        spec(data={"csv": "rows.csv", "columns": {"x": "x", "y": {"column": "y", "one_hot": ["a", "b", "b"]}}}),
+        {"NBN205"},
+    ),
+    "numbers whose squares are none": (
+        spec(data={"values": {"x": [[0], [1], [1e308]], "y": [[0, 0], [0, 1], [1, 0]]}}),
+        set(),
+    ),
+    "a name with a line break at its end": (spec(outputs=["y_hat\n"]), {"NBN116"}),
+    "a key with a line break at its end": (spec(constants={"c\n": 1}), {"NBN116"}),
+    "half a surrogate pair as a key": (spec(**{"\ud800": 1}), {"NBN105"}),
+}
+
+
+@pytest.mark.parametrize(("content", "codes"), FOUND.values(), ids=FOUND.keys())
+def test_what_mutants_have_found(
+    content: bytes, codes: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / SPEC).write_bytes(content)
+    (tmp_path / "rows.csv").write_text("x,y\n0,a\n1,b\n2,a\n")
+    found = check(content)[1]
+    assert {code for code in found if not code.startswith("NBN9")} == codes

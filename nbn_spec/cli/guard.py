@@ -127,8 +127,9 @@ def paint(problem: Problem) -> str:
     kind = f"{problem.severity}[{problem.code}]"
     lines[0] = lines[0].replace(kind, f"{colour}{kind}\33[0m", 1)
     for i, line in enumerate(lines):
-        if line.startswith("      | ") and line.strip(" |^") == "":
-            lines[i] = f"\33[2m      |\33[0m{colour}{line[7:]}\33[0m"
+        if line.startswith("  ") and "^" in line and not line.strip(" |^"):
+            bar, carets = line.split("|")
+            lines[i] = f"\33[2m{bar}|\33[0m{colour}{carets}\33[0m"
         elif line.startswith("   help: "):
             lines[i] = f"   \33[1;36mhelp:\33[0m {line[9:]}"
     return "\n".join(lines)

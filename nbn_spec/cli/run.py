@@ -12,7 +12,7 @@ from nbn_spec.cli.formats import finite
 from nbn_spec.cli.guard import Reporter, say
 from nbn_spec.cli.progress import Interrupt, Progress
 from nbn_spec.cli.report import Shown, is_batched, outputs, plan_line, report
-from nbn_spec.diagnosis import Diagnosis, examine, kept
+from nbn_spec.diagnosis import Diagnosis, examine, unsilenced
 from nbn_spec.errors import Diverged, NbnError, TrainingError, printable
 from nbn_spec.health import health
 from nbn_spec.model import Model
@@ -64,7 +64,7 @@ def train_and_save(found: Diagnosis, model: Model, folder: Path, options: Option
         print(printable(f"saved {folder / MODEL} and {folder / HISTORY}"))
     if interrupt.asked():
         say(f"interrupted after {counted(len(history), 'epoch')}: what was trained so far is saved in {folder}")
-    ailing = found.located(kept(health(trainer, history), model.spec))
+    ailing = found.located(unsilenced(health(trainer, history), model.spec))
     fine = not ailing or reporter.add(found.file, ailing)
     return interrupt.code if fine else interrupt.code or NbnError.exit_code
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nbn_spec.budget import Estimate, afford, overview
 from nbn_spec.cli.guard import Reporter
-from nbn_spec.diagnosis import Diagnosis, diagnose, is_archive
+from nbn_spec.compiler import graph_of
+from nbn_spec.diagnosis import Diagnosis, diagnose, is_archive, training_of
 from nbn_spec.errors import NbnError, printable, wrapped
 from nbn_spec.graph import Graph
 from nbn_spec.model import load
@@ -31,7 +32,7 @@ def validate_files(paths: Sequence[Path], reporter: Reporter, allow_outside: boo
 def verdict(path: Path, found: Diagnosis) -> list[str]:
     """What is said of a file without errors."""
     graph = found.require().graph
-    kind = "a valid archive" if is_archive(path) else "valid"
+    kind = "valid" if found.front else "a valid archive"
     return [f"{path}: {kind}; {described(graph)}", *memory_lines(found.memory)]
 
 
@@ -47,8 +48,7 @@ def described(graph: Graph) -> str:
 
 def show_graph(path: Path, limit: str | None) -> int:
     """Print the compiled graph of a spec or an archive as a table."""
-    graph = load(path, max_memory=limit).graph if is_archive(path) else graph_of_spec(path)
-    memory = overview(graph)
+    graph, memory = seen(path, limit)
     if limit is not None:
         for estimate in memory:
             afford(estimate, limit)
@@ -56,11 +56,13 @@ def show_graph(path: Path, limit: str | None) -> int:
     return 0
 
 
-def graph_of_spec(path: Path) -> Graph:
-    """The graph, without parameters: of any size."""
-    from nbn_spec.compiler import graph_of
-
-    return graph_of(path)[0]
+def seen(path: Path, limit: str | None) -> tuple[Graph, list[Estimate]]:
+    """The graph and what it takes; that of a spec without its parameters: of any size."""
+    if is_archive(path):
+        model = load(path, max_memory=limit)
+        return model.graph, overview(model.graph, training_of(model.spec))
+    graph, canonical = graph_of(path)
+    return graph, overview(graph, training_of(canonical.to_json()))
 
 
 def show_reference() -> int:

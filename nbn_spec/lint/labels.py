@@ -33,7 +33,7 @@ def ill_labelled(subject: Subject) -> Iterator[Finding]:
         if isinstance(loss.op, SparseCategoricalCrossentropy):
             yield from absent(subject, loss, *found)
         elif isinstance(loss.op, CategoricalCrossentropy):
-            yield from shares(subject, loss, *found)
+            yield from shares(loss, *found)
         elif isinstance(loss.op, BinaryCrossentropy | Hinge):
             yield from one_answer(loss, *found)
 
@@ -76,7 +76,7 @@ def missed(item: Input, loss: Node, counts: Array, *, tokens: bool) -> Iterator[
     )
 
 
-def shares(subject: Subject, loss: Node, item: Input, array: Array) -> Iterator[Finding]:
+def shares(loss: Node, item: Input, array: Array) -> Iterator[Finding]:
     """One-hot rows that do not sum to 1 (in sequences, zeros are padding); if there are none, absent classes."""
     off, count, sample = 0, 0, 0.0
     seen = np.zeros(array.shape[-1], np.int64)

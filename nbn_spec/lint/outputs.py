@@ -120,8 +120,8 @@ def no_probabilities(subject: Subject) -> Iterator[Finding]:
             subject.place(loss),
             f'{word} takes probabilities, but "{maker.name}" ({maker.op.word()}) gives {values}',
             (
-                "It takes the logarithm of its predictions, which is held at −100 where they are not above 0: "
-                "there the cost says nothing, and its gradient points nowhere.",
+                "It takes the logarithm of its predictions: at 0 that says nothing any more, below 0 there is "
+                "none, and training ends with NBN401.",
             ),
             hint,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from nbn_spec.graph import Constant, Input, Leaf
 from nbn_spec.lint.subject import Finding, Subject
@@ -113,7 +112,10 @@ def idle_settings(subject: Subject) -> Iterator[Finding]:
         )
     if not batched and training.batch_size != "all":
         yield idle(
-            "batch_size", "batch_size is given, but no input holds examples", *no_examples(written, "batch_size")
+            "batch_size",
+            "batch_size is given, but no input holds examples",
+            "A graph without data makes one step in each epoch.",
+            'leave "batch_size" out',
         )
     if written.get("shuffle") is True and training.batch_size == "all":
         yield idle(
@@ -122,11 +124,6 @@ def idle_settings(subject: Subject) -> Iterator[Finding]:
             "A full batch keeps its order: its gradient is a sum, which does not depend on it.",
             'leave it out, or give a "batch_size", such as 32',
         )
-
-
-def no_examples(written: Mapping[str, Any], key: str) -> tuple[str, str]:
-    """Note and hint for a setting that is about examples where there are none."""
-    return "A graph without data makes one step in each epoch.", f'leave "{key}" out'
 
 
 def idle(key: str, message: str, note: str, hint: str) -> Finding:

@@ -67,7 +67,7 @@ def complaints(error: ValidationError, document: Any) -> list[Complaint]:
         if not exact and path in above:
             continue
         found_here = problem(exact or items, items, path)
-        said.append(found_here if found_here.instead else eliminated(found_here, items[0], document))
+        said.append(eliminated(found_here, items[0], document))
     meant = {(*problem.path[:-1], problem.instead) for problem in said if problem.path and problem.instead}
     return [problem for problem in said if problem.code != "NBN110" or problem.path not in meant]
 
@@ -75,19 +75,19 @@ def complaints(error: ValidationError, document: Any) -> list[Complaint]:
 def place(item: Mapping[str, Any], document: Any) -> Steps:
     """The error's place in the document: pydantic's, without the names of branches."""
     path: list[object] = []
-    value = document
+    value, passed = document, False
     *front, last = item["loc"] or (item["input"],)  # pydantic gives no place to a key that is no text
     for step in front:
-        if (isinstance(value, Mapping) and step in value) or (
+        if not passed and step == tag_of(value, path):
+            passed = True  # pydantic names the branch of a choice, which may be called as a key is
+        elif (isinstance(value, Mapping) and step in value) or (
             isinstance(value, Sequence)
             and not isinstance(value, str)
             and isinstance(step, int)
             and step < len(value)
         ):
-            value = value[step]
-        else:
-            continue
-        path.append(step)
+            value, passed = value[step], False
+            path.append(step)
     absent = item["type"] == "missing"
     inside = isinstance(value, Mapping) and last in value
     counted = isinstance(value, (list, tuple)) and isinstance(last, int) and last < len(value)
@@ -101,6 +101,11 @@ def eliminated(complaint: Complaint, item: Mapping[str, Any], document: Any) -> 
     owner: Any = document
     for step in complaint.path[:-1]:
         owner = owner[step]
+    if complaint.instead in owner:
+        hint = f"{complaint.hint} It stands there already: take this one away"
+        return replace(complaint, hint=hint, instead="")
+    if complaint.instead:
+        return complaint
     models = models_at(item["loc"][:-1])
     lacking = [key for key in required(models[0], owner) if key not in owner] if len(models) == 1 else []
     if len(lacking) != 1 or not fits(models[0], lacking[0], item["input"]):
@@ -122,6 +127,14 @@ def fits(model: type[BaseModel], key: str, value: object) -> bool:
     except ValidationError:
         return False
     return value is not None
+
+
+def tag_of(value: object, path: Sequence[object]) -> object:
+    """The word that tells what an object is, where it has one."""
+    if not isinstance(value, Mapping):
+        return None
+    named = value.get("name") if path[:1] == ["train"] else None
+    return value.get("op", value.get("init", named))
 
 
 @dataclass(frozen=True)

@@ -29,17 +29,17 @@ def no_inputs(state: Lowering) -> str:
 def check_ends(state: Lowering) -> None:
     """Outputs and loss exist, and the loss is a scalar that a node computes."""
     spec = state.canonical.spec
-    nodes = {node.name for node in spec.nodes}
+    nodes = {node.name for node in spec.nodes} - state.invented
     known = {*state.values, *state.broken, *nodes}
     for i, name in enumerate(spec.outputs):
-        if name not in known and not state.is_blind:
+        if name not in known and not state.is_blind and not state.may_be_invented(name):
             message = f'the output "{name}" is nothing\'s name'
             state.complain("NBN201", ("outputs", i), message, suggestion(name, nodes))
     loss = spec.loss
     if loss is None:
         return
     if loss not in nodes:
-        if loss not in state.broken:
+        if loss not in state.broken and not state.may_be_invented(loss):
             hint = inline_loss(state, loss) or suggestion(loss, nodes)
             state.complain("NBN201", ("loss",), f'the loss "{loss}" is no node\'s name', hint)
     elif loss in state.values and state.values[loss][0] != ():
@@ -85,13 +85,13 @@ def check_record(state: Lowering, record: type[Record], item: Any, path: Steps) 
         record.from_json(item.model_dump(exclude={"doc"}))
     except AttributeProblem as problem:
         state.complain("NBN205", (*path, problem.name), str(problem))
+        state.silent |= {path}
 
 
 def check_needed(state: Lowering, graph: Graph | None) -> None:
     """Data says something of every input that the outputs or the loss need.
 
-    Of an incomplete graph, these are the inputs that a node reads; where data is for names that are no inputs,
-    those are likely to be misspelt.
+    Where data is for names that are no inputs, it is those that are told: they are likely to be misspelt.
     """
     spec = state.canonical.spec
     data: Any = spec.data
@@ -114,7 +114,13 @@ def needed_inputs(state: Lowering, graph: Graph | None) -> Iterator[str]:
         ends = [*graph.outputs, *([graph.loss] if graph.loss else [])]
         yield from (item.name for item in graph.needed_inputs(ends))
         return
-    read = {name for node in spec.nodes for name in node.inputs or ()}
+    sources = {node.name: node.inputs for node in spec.nodes}
+    waiting, read = [*spec.outputs, *([spec.loss] if spec.loss else [])], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in read:
+            read.add(name)
+            waiting.extend(sources.get(name, ()))
     yield from (name for name in spec.inputs if name in read)
 
 

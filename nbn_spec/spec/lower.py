@@ -127,7 +127,7 @@ def exact(state: Lowering, value: object, path: Steps) -> Array:
     """Exact values in the model's dtype."""
     with np.errstate(over="ignore"):
         array = np.array(value, dtype=np.float64).astype(state.canonical.spec.dtype)
-    if not np.isfinite(array).all():
+    if not np.isfinite(array).all() and not state.is_silent("dtype"):
         state.complain("NBN113", path, f"holds a number that {state.canonical.spec.dtype} cannot hold")
     array.flags.writeable = False
     return array
@@ -204,7 +204,7 @@ def check_inputs(state: Lowering, known: set[str]) -> None:
     """A spec that has forgotten to declare its inputs hears of that, and not of each name that is read."""
     spec = state.canonical.spec
     read = {name: None for node in spec.nodes for name in node.inputs if name not in known}
-    if spec.inputs or spec.parameters or state.is_silent("inputs"):
+    if spec.inputs or spec.parameters or any(path[:1] == ("inputs",) for path in state.silent):
         return
     strange = [name for name in list(read)[:MOST_NAMED] if not get_close_matches(name, known, n=1)]
     if not strange:
@@ -225,7 +225,8 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     made = []
     for name in sorted_names(state, nodes):
         node = nodes[name]
-        if isinstance(node, Broken) or name in state.broken or not state.broken.isdisjoint(node.inputs):
+        broken = isinstance(node, Broken) or name in state.broken or not state.broken.isdisjoint(node.inputs)
+        if broken or lacks_inputs(state, node):
             state.broken.add(name)
         elif (lowered := lower_node(state, node)) is not None:
             made.append(lowered)
@@ -234,9 +235,14 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     return made
 
 
+def lacks_inputs(state: Lowering, node: Any) -> bool:
+    """Whether a node would read the first input, if that were not broken."""
+    return not node.inputs and any(path[:1] == ("inputs",) for path in state.silent)
+
+
 def expanded(nodes: Sequence[Any]) -> Iterator[str]:
     """Names of the nodes that those with a mistake would have become."""
-    return (f"{node.name}/linear" for node in nodes if isinstance(node, Broken) and node.op == "dense")
+    return (f"{node.name}/linear" for node in nodes if isinstance(node, Broken) and node.expands)
 
 
 def sorted_names(state: Lowering, nodes: Mapping[str, Any]) -> list[str]:
@@ -395,9 +401,9 @@ def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
     for number, name in enumerate(node.inputs):
         if name not in known:
             state.broken.add(node.name)
-            if state.is_blind:
+            if state.is_blind or state.may_be_invented(name):
                 return
             message = f'node "{node.name}" reads "{name}", but nothing is called so'
             few = len(state.problems) < MOST_SUGGESTIONS
-            hint = suggestion(name, known - {node.name}) if few else ""
+            hint = suggestion(name, known - {node.name} - state.invented) if few else ""
             state.complain("NBN201", state.inputs_of(node.name, number), message, hint)

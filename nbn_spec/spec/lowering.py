@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nbn_spec.errors import Problem, Steps
 from nbn_spec.graph import Parameter
 from nbn_spec.ops.base import Shape, show
+from nbn_spec.spec.nodes import Broken
 from nbn_spec.spec.normalize import Canonical
 
 MOST_STEPS = 6
@@ -46,6 +49,17 @@ class Lowering:
     def is_silent(self, *path: object) -> bool:
         """Whether a place, or what it stands in, has been told to be wrong."""
         return any(path[:length] in self.silent for length in range(1, len(path) + 1))
+
+    @cached_property
+    def invented(self) -> set[str]:
+        """Names that broken nodes were given, as they have none of their own."""
+        holds, origins = self.canonical.document.holds, self.canonical.origins
+        nodes = (str(node.name) for node in self.canonical.spec.nodes if isinstance(node, Broken))
+        return {name for name in nodes if not holds((*origins[name], "name"))}
+
+    def may_be_invented(self, name: str) -> bool:
+        """Whether a broken node might have been called so: by the name of its operation, and a number."""
+        return bool(self.invented) and re.fullmatch(r"[a-z_]+_[0-9]+", name) is not None
 
     def is_data_silent(self, name: str) -> bool:
         """Whether what the spec says of an input's data has been told to be wrong."""

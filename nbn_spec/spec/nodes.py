@@ -129,6 +129,7 @@ class Broken(NodeBase):
     """A node with a mistake, of which no more is known than what others need of it; never validated."""
 
     op: str = Field(description="The word that was written there.")
+    expands: bool = Field(description="Whether it would have become two nodes.")
 
 
 class Sized(NodeBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from nbn_spec.spec.mend import mend
 
 LARGEST = 64 * 2**20
 """Bytes; larger arrays belong into files of their own."""
+MENDED = 2**21
+"""Characters; of longer texts only the first mistake in the JSON is told, as mending them would take long."""
 DEEPEST = 64
 """Levels of lists and objects."""
 ZIP = b"PK\3\4"
@@ -98,7 +101,6 @@ class Document:
         for length in range(len(path), 0, -1) if self.renamed else ():
             if path[:length] in self.renamed:
                 path = (*self.renamed[path[:length]], *path[length:])
-                break
         if path[:1] != ("data",) or len(path) < 4 or self.holds(path):
             return path
         if self.holds(path[:3]):
@@ -182,7 +184,7 @@ def read_value(content: bytes, where: str) -> Document:
     try:
         value = loads(text.content, doubts)
     except json.JSONDecodeError as error:
-        mended, problems = mend(text)
+        mended, problems = mend(text) if len(text.content) <= MENDED else (text.content, [])
         text = replace(text, mended=mended)
         doubts = Doubts()
         try:
@@ -227,8 +229,8 @@ class Doubts:
         """An object from its keys and values."""
         made = dict(items)
         if len(made) < len(items):
-            names = [name for name, _ in items]
-            self.twice[id(made)] = made, [name for name in made if names.count(name) > 1]
+            counts = Counter(name for name, _ in items)
+            self.twice[id(made)] = made, [name for name, count in counts.items() if count > 1]
         return made
 
     def number(self, text: str) -> float:

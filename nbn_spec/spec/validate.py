@@ -19,8 +19,9 @@ from nbn_spec.spec.fields import NAME_PATTERN, REFERENCE_PATTERN
 from nbn_spec.spec.models import LANGUAGE, ModelSpec
 from nbn_spec.spec.nodes import Broken
 from nbn_spec.spec.read import Document, pointer
+from nbn_spec.spec.words import ALIASES, folded
 
-ROUNDS = 4
+ROUNDS = 8
 """How often what is left is looked at; each time, mistakes may show that others had hidden."""
 FILLERS: dict[object, Any] = {
     "name": "unnamed",
@@ -85,32 +86,27 @@ class Draft:
         self.value = dict(self.document.value)
         self.copied.add(id(self.value))
 
-    def take(self, problem: Problem) -> None:
+    def take(self, problem: Complaint) -> None:
         """Note a problem, and take its cause out or put it right."""
         path = problem.path or ()
-        instead = getattr(problem, "instead", "")
         self.note(problem)
         if problem.code == "NBN116":
             self.avoid(path, problem.of_key)
         if problem.of_key and problem.code == "NBN111":
-            self.rename(path, instead)
+            self.rename(path, problem.instead)
         elif not any(path[:length] in self.broken for length in range(1, len(path) + 1)):
             self.take_out(path)
 
     def note(self, problem: Problem) -> None:
         """Remember a problem, its place told as the author wrote it; a place has but one."""
         path = self.written(problem.path or ())
-        plain = replace(problem, path=path, where=pointer(self.document.where, path))
-        if isinstance(plain, Complaint):
-            names = ("code", "where", "message", "hint", "notes", "path", "of_key")
-            plain = Problem(**{name: getattr(plain, name) for name in names})
-        if not self.is_known(plain, path):
-            self.problems.append(plain)
+        if not self.is_known(problem, path):
+            self.problems.append(replace(problem, path=path, where=pointer(self.document.where, path)))
 
     def is_known(self, problem: Problem, path: Steps) -> bool:
         """Whether the cause was told before: by the reader, or as a key that stands for another."""
-        if problem.code in ("NBN112", "NBN110") and any(path == place for place in self.renamed.values()):
-            return True
+        if problem.code == "NBN112" and any(path == place for place in self.renamed.values()):
+            return folded(path[-1]) in ALIASES  # of another framework, whose values differ too
         return any(other.path is not None and other.path[: len(path)] == path for other in self.document.problems)
 
     def avoid(self, path: Steps, of_key: bool) -> None:
@@ -150,7 +146,7 @@ class Draft:
     def take_out(self, path: Steps) -> None:
         """Take out the smallest part around a place without which the rest still means something."""
         top, *rest = path or ("",)
-        self.broken.add(path[:2] if top in FILLED else path[:3] if top == "data" else path[:2])
+        self.broken.add(path[:3] if top == "data" else path[:2])
         if top == "nodes" and rest and isinstance(rest[0], int):
             nodes = self.reach(("nodes",))
             self.nodes.setdefault(rest[0], nodes[rest[0]])
@@ -208,7 +204,8 @@ class Draft:
         if inputs is not None:
             listed = inputs if isinstance(inputs, (list, tuple)) else [inputs]
             inputs = [item for item in listed if isinstance(item, str) and re.fullmatch(REFERENCE_PATTERN, item)]
-        return Broken.model_construct(name=name, op=op if isinstance(op, str) else "node", inputs=inputs)
+        word, expands = op if isinstance(op, str) else "node", op == "dense" and "activation" in written
+        return Broken.model_construct(name=name, op=word, inputs=inputs, expands=expands)
 
 
 def check_version(draft: Draft) -> None:
@@ -216,7 +213,7 @@ def check_version(draft: Draft) -> None:
     version = draft.value.get("version", LANGUAGE)
     if isinstance(version, bool) or not isinstance(version, (int, float)):
         message = f'"version": expected {LANGUAGE}, got {shorten(version)}'
-        draft.take(Problem("NBN112", "", message, path=("version",)))
+        draft.take(Complaint("NBN112", "", message, path=("version",)))
     elif version > LANGUAGE:
         message = f"is written in version {shorten(version)} of the language; this program knows up to {LANGUAGE}"
         place = pointer(draft.document.where, ("version",))
@@ -224,4 +221,4 @@ def check_version(draft: Draft) -> None:
         raise SpecError.of(draft.document.located([found]))
     elif version != LANGUAGE:
         message = f"there is no version {shorten(version)}"
-        draft.take(Problem("NBN115", "", message, f"write {LANGUAGE}", path=("version",)))
+        draft.take(Complaint("NBN115", "", message, f"write {LANGUAGE}", path=("version",)))

@@ -1,7 +1,7 @@
 """How long ``validate`` takes on a large document with mistakes, against the same document without any.
 
 ``PYTHONPATH=. python tests/benchmarks/diagnostics.py [ROUNDS]``: 10,000 nodes, a line each. Every round validates
-every variant once, so that all of them see the same machine; told are the medians and their ratios to the sound one.
+every variant once, so that all see the same machine; told are the medians and their ratios to the sound one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def node(number: int) -> str:
     """A node of the chain: linear layers and activations take turns."""
     name, before = f"layer_{number:05}", f"layer_{number - 1:05}" if number else "x"
     if number % 2:
-        return f'    {{"name": "{name}", "op": "relu", "inputs": "{before}", "doc": "Activation {number} of the chain."}}'
+        return f'    {{"name": "{name}", "op": "relu", "inputs": "{before}", "doc": "Activation {number}."}}'
     return f'    {{"name": "{name}", "op": "linear", "inputs": "{before}", "units": 4, "weight": "he_normal"}}'
 
 
