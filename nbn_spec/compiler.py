@@ -97,7 +97,7 @@ def front(source: Source, seed: int | None = None) -> Front:
     if valid.spec is None:
         return Front(document, tuple(document.located(merged(document.problems))))
     canonical = reseeded(normalize(valid.spec, document), seed)
-    lowered = lower(canonical, valid.broken, valid.unusable)
+    lowered = lower(canonical, valid.broken, valid.unusable, valid.guessed)
     problems = document.located(merged([*document.problems, *lowered.problems]))
     return Front(document, tuple(problems), canonical, None if problems else lowered.graph, lowered.inputs)
 

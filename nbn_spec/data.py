@@ -26,6 +26,8 @@ from nbn_spec.table import (
     scaled,
 )
 
+LONGEST = 2**15
+"""Characters of a path; no system takes a longer one."""
 FRACTIONLESS = 2.0**53
 """From here on a float cannot tell neighbouring whole numbers apart."""
 
@@ -113,11 +115,14 @@ class Place:
 
     def find(self, path: str) -> Path:
         """The file behind ``path``; raises :class:`DataError` where it may not be opened or does not exist."""
+        if len(path) > LONGEST:
+            raise DataError("NBN300", shorten(path), "is no path: File name too long")
         try:
             full = (self.folder / path).resolve()
             found, folder = full.is_file(), full.is_dir()
         except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, links in a circle
-            raise DataError("NBN300", path, f"is no path: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise DataError("NBN300", path, f"is no path: {reason}") from None
         if not self.anywhere and not full.is_relative_to(self.folder.resolve()):
             raise DataError(
                 "NBN307", path, f"lies outside the spec's folder {self.folder}", "allow it with --allow-outside"

@@ -93,6 +93,16 @@ FOUND: dict[str, tuple[bytes, set[str]]] = {
         spec(data={"values": {"x": [[0], [1], [1e308]], "y": [[0, 0], [0, 1], [1, 0]]}}),
         set(),
     ),
+    "a learning rate beyond float32": (
+        spec(dtype="float32", train={"optimizer": {"name": "sgd", "learning_rate": 1e308}}),
+        set(),
+    ),
+    "a path that is too long": (spec(data={"csv": "x" * 300}), {"NBN300"}),
+    "a path that is longer than any": (
+        spec(data={"npz": "x/" * 20_000, "arrays": {}}),
+        {"NBN300"},
+    ),
+    "more slips than are mended": (b"{" + b"," * 20_000, {"NBN101"}),
     "a name with a line break at its end": (spec(outputs=["y_hat\n"]), {"NBN116"}),
     "a key with a line break at its end": (spec(constants={"c\n": 1}), {"NBN116"}),
     "half a surrogate pair as a key": (spec(**{"\ud800": 1}), {"NBN105"}),

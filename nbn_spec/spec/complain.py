@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from nbn_spec.record import BOUNDS
 from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, REFERENCE_PATTERN, SYMBOL_PATTERN
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.nodes import Sized
-from nbn_spec.spec.words import LOSSES, nearest_key, suggest, suggest_key, translation
+from nbn_spec.spec.words import LOSSES, meant, nearest_key, suggest, suggest_key, translation
 
 KINDS = {
     "int_type": "an integer",
@@ -49,6 +50,7 @@ PATTERN_HINTS = {
     SYMBOL_PATTERN: "lengths are numbers; symbols such as N begin with a capital letter",
 }
 """What names look like, in words."""
+NUMERAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
 
 
@@ -139,9 +141,12 @@ def tag_of(value: object, path: Sequence[object]) -> object:
 
 @dataclass(frozen=True)
 class Complaint(Problem):
-    """A problem of the document's form; ``instead`` is the key that was meant where another one stands."""
+    """A problem of the document's form, and what was meant, where that is plain: another key, or another value."""
 
     instead: str = ""
+    """The key that was meant."""
+    better: Any = None
+    """The value that was meant."""
 
 
 def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], path: Steps) -> Complaint:
@@ -188,9 +193,24 @@ def wrong_kind(items: list[dict[str, Any]], given: object, path: Steps) -> Compl
     kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
     if isinstance(given, str) and words and not kinds:
         settings = f'it needs settings: {{"init": "{given}", …}}' if given in INITIALIZERS else ""
-        return said("NBN114", path, f"unknown word {shorten(given)}", settings or suggest(given, words))
+        message = f"unknown word {shorten(given)}"
+        return said("NBN114", path, message, settings or suggest(given, words), better=meant(given, words))
     wanted = kinds + [f'"{word}"' for word in words]
-    return said("NBN112", path, f"expected {' or '.join(wanted)}, got {described(given)}", mended(given, path))
+    message = f"expected {' or '.join(wanted)}, got {described(given)}"
+    better = of_kind(given, kinds)
+    hint = f"write {json.dumps(better)}" if better is not None else mended(given, path)
+    return said("NBN112", path, message, hint, better=better)
+
+
+def of_kind(given: object, kinds: list[str]) -> Any:
+    """A value of another kind as what is expected: a number written as text, a name that is to be in a list."""
+    if kinds == ["a list"] and isinstance(given, str):
+        return [given]
+    if not isinstance(given, str) or not NUMERAL.fullmatch(given):
+        return None
+    if "an integer" in kinds and given.isdigit():
+        return int(given)
+    return float(given) if "a number" in kinds else None
 
 
 def mended(given: object, path: Steps) -> str:
@@ -241,7 +261,8 @@ def unknown_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
     if not isinstance(word, str):
         return said("NBN112", path, f"expected a string, got {described(word)}")
     first = LOSSES if item["loc"][0] == "loss" else ()
-    return said("NBN114", path, f"unknown {key} {shorten(word)}", suggest(word, words, first))
+    message = f"unknown {key} {shorten(word)}"
+    return said("NBN114", path, message, suggest(word, words, first), better=meant(word, words))
 
 
 def no_tag(item: Mapping[str, Any], path: Steps) -> Complaint:

@@ -53,7 +53,7 @@ def inline_loss(state: Lowering, word: str) -> str:
     """The hint for a loss that is named by its op."""
     spec = state.canonical.spec
     op = translation(word, LOSSES)
-    written = {"op": op, "inputs": [*spec.outputs[:1], next(reversed(spec.inputs), "y")]}
+    written = {"op": op, "inputs": [next(iter(spec.outputs), "y_hat"), next(reversed(spec.inputs), "y")]}
     return f"a name is that of a node; for an operation write {json.dumps(written)}" if op else ""
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,18 @@ class Lowered:
 
 
 def lower(
-    canonical: Canonical, silent: frozenset[Steps] = frozenset(), unusable: frozenset[str] = frozenset()
+    canonical: Canonical,
+    silent: frozenset[Steps] = frozenset(),
+    unusable: frozenset[str] = frozenset(),
+    guessed: frozenset[Steps] = frozenset(),
 ) -> Lowered:
     """The graph of a canonical spec, or every independent mistake in it.
 
     Nothing is said of the places in ``silent``, which were found wrong before, nor of those who read a name in
-    ``unusable``.
+    ``unusable``, nor of the shapes of nodes in ``guessed``.
     """
     spec = canonical.spec
-    state = Lowering(canonical, silent, [*canonical.problems])
+    state = Lowering(canonical, silent, guessed, [*canonical.problems])
     state.broken |= {*unusable, *(str(path[1]) for path in silent if path[0] in LEAVES and len(path) > 1)}
     inputs, constants = lower_inputs(state), lower_constants(state)
     lower_leaf_parameters(state)
@@ -63,7 +67,7 @@ def lower(
     check_ends(state)
     check_data(state)
     graph = None
-    if not state.problems and not silent:
+    if not state.problems and not silent and not guessed:
         graph = prune(
             Graph(
                 name=spec.name,
@@ -186,9 +190,7 @@ def check_names(state: Lowering) -> None:
         owners = [kind for kind, leaves in kinds.items() if name in leaves]
         path = name_of(state, name) if nodes[name] else (f"{owners[-1]}s", name)
         things = [f"an {kind}" if kind == "input" else f"a {kind}" for kind in owners]
-        things += [{0: "", 1: "a node", 2: "two nodes"}.get(nodes[name], f"{nodes[name]} nodes")] * (
-            nodes[name] > 0
-        )
+        things += [COUNTS.get(nodes[name], f"{nodes[name]} nodes")] if nodes[name] else []
         message = f'the name "{name}" stands for {" and ".join(things)}'
         state.complain("NBN200", path, message, "give each its own name", of_key=not nodes[name])
         state.broken.add(name)
@@ -225,8 +227,7 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     made = []
     for name in sorted_names(state, nodes):
         node = nodes[name]
-        broken = isinstance(node, Broken) or name in state.broken or not state.broken.isdisjoint(node.inputs)
-        if broken or lacks_inputs(state, node):
+        if is_unclear(state, node) or name in state.broken or not state.broken.isdisjoint(node.inputs):
             state.broken.add(name)
         elif (lowered := lower_node(state, node)) is not None:
             made.append(lowered)
@@ -235,9 +236,10 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     return made
 
 
-def lacks_inputs(state: Lowering, node: Any) -> bool:
-    """Whether a node would read the first input, if that were not broken."""
-    return not node.inputs and any(path[:1] == ("inputs",) for path in state.silent)
+def is_unclear(state: Lowering, node: Any) -> bool:
+    """Whether it is not certain what a node is, or what it reads: the first input, which is broken."""
+    lacks_inputs = not node.inputs and any(path[:1] == ("inputs",) for path in state.silent)
+    return isinstance(node, Broken) or lacks_inputs or state.canonical.origins[node.name] in state.guessed
 
 
 def expanded(nodes: Sequence[Any]) -> Iterator[str]:
@@ -262,7 +264,7 @@ def sorted_names(state: Lowering, nodes: Mapping[str, Any]) -> list[str]:
 def complain_of_cycle(state: Lowering, cycle: tuple[str, ...]) -> None:
     """A complaint with each node of a cycle and its line, from the one that stands first on."""
     origins = state.canonical.origins
-    *nodes, _ = cycle
+    nodes = [name for name, after in pairwise(cycle) if origins[name] != origins[after] or len(cycle) == 2]
     first = min(range(len(nodes)), key=lambda i: written_place(origins[nodes[i]]))
     ring = [*nodes[first:], *nodes[: first + 1]]
     lines = state.canonical.document.lines(origins[name] for name in ring[:MOST_NAMED])
@@ -315,6 +317,8 @@ def complain_of_shapes(state: Lowering, op: Op, node: Any, problem: ShapeProblem
     arity = len(op.operands(len(node.inputs))) != len(node.inputs)
     title = "wrong number of inputs" if arity else "shape mismatch"
     hint = declaration(state, op, node) or (no_inputs(state) if not node.inputs else "")
+    if arity and len(op.operands(2)) == 1 < len(node.inputs):
+        hint = f"join them first: {json.dumps({'op': 'concatenate', 'inputs': node.inputs})}"
     notes = [str(problem), *state.paths(node.name, node.inputs)]
     message = f'{title} at node "{node.name}" ({op.word()})'
     path = (*state.canonical.origins[node.name], problem.attribute)

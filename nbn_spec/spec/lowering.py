@@ -24,6 +24,8 @@ class Lowering:
     canonical: Canonical
     silent: frozenset[Steps] = frozenset()
     """Places with a mistake that was told before: of them, and of what is missing there, nothing is said."""
+    guessed: frozenset[Steps] = frozenset()
+    """Objects that are only likely to mean what they are taken for: of a node's shape, nothing is said."""
     problems: list[Problem] = field(default_factory=list)
     values: dict[str, tuple[Shape, bool]] = field(default_factory=dict)
     """Shape of every value so far, and whether it holds whole numbers."""

@@ -34,6 +34,8 @@ COLON = 'write "key": value'
 QUOTES = ('"', "'")
 MANY = 5
 """Of slips that are the writer's style, the lines that are named."""
+MOST = 10_000
+"""Slips that are mended; a text with more is no document with slips."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def mend(text: Text) -> tuple[str, list[Problem]]:
     slips = Slips(text, list(text.content))
     before: Token | None = None
     for token in tokens(text.content):
+        if len(slips.problems) >= MOST:
+            break
         if token.kind == "comment":
             slips.styles.setdefault("comment", []).append(token.start)
             slips.put(token.start, token.end, "")

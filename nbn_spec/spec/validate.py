@@ -21,6 +21,8 @@ from nbn_spec.spec.nodes import Broken
 from nbn_spec.spec.read import Document, pointer
 from nbn_spec.spec.words import ALIASES, folded
 
+TAGS = ("op", "init", "name")
+"""Keys whose word tells what an object is."""
 ROUNDS = 8
 """How often what is left is looked at; each time, mistakes may show that others had hidden."""
 FILLERS: dict[object, Any] = {
@@ -48,6 +50,8 @@ class Validated:
     document: Document
     broken: frozenset[Steps] = frozenset()
     unusable: frozenset[str] = frozenset()
+    guessed: frozenset[Steps] = frozenset()
+    """Objects whose word was put right: what they mean is likely and not certain."""
 
 
 def validate(document: Document) -> Validated:
@@ -75,16 +79,23 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     broken: set[Steps] = field(default_factory=set)
     unusable: set[str] = field(default_factory=set)
+    guessed: set[Steps] = field(default_factory=set)
     renamed: dict[Steps, Steps] = field(default_factory=dict)
     """The places whose key was put right, and what is written there."""
+    misspelt: set[Steps] = field(default_factory=set)
+    """What is written there, to be looked up."""
     nodes: dict[int, Any] = field(default_factory=dict)
     """The nodes that were taken out, as they were written."""
     loss: Any = None
     copied: set[int] = field(default_factory=set)
+    told: set[Steps] = field(init=False)
+    """The places where the reader has found something, and all those around them."""
 
     def __post_init__(self) -> None:
         self.value = dict(self.document.value)
         self.copied.add(id(self.value))
+        paths = [problem.path for problem in self.document.problems if problem.path is not None]
+        self.told = {path[:length] for path in paths for length in range(len(path) + 1)}
 
     def take(self, problem: Complaint) -> None:
         """Note a problem, and take its cause out or put it right."""
@@ -94,8 +105,16 @@ class Draft:
             self.avoid(path, problem.of_key)
         if problem.of_key and problem.code == "NBN111":
             self.rename(path, problem.instead)
-        elif not any(path[:length] in self.broken for length in range(1, len(path) + 1)):
+        elif problem.better is not None and not self.is_broken(path):
+            self.reach(path[:-1])[path[-1]] = problem.better
+            if problem.code == "NBN114":
+                self.guessed.add(path[:-1] if path[-1] in TAGS else path)
+        elif not self.is_broken(path):
             self.take_out(path)
+
+    def is_broken(self, path: Steps) -> bool:
+        """Whether a place, or what it stands in, was taken out."""
+        return any(path[:length] in self.broken for length in range(1, len(path) + 1))
 
     def note(self, problem: Problem) -> None:
         """Remember a problem, its place told as the author wrote it; a place has but one."""
@@ -105,9 +124,9 @@ class Draft:
 
     def is_known(self, problem: Problem, path: Steps) -> bool:
         """Whether the cause was told before: by the reader, or as a key that stands for another."""
-        if problem.code == "NBN112" and any(path == place for place in self.renamed.values()):
+        if problem.code == "NBN112" and path in self.misspelt:
             return folded(path[-1]) in ALIASES  # of another framework, whose values differ too
-        return any(other.path is not None and other.path[: len(path)] == path for other in self.document.problems)
+        return path in self.told
 
     def avoid(self, path: Steps, of_key: bool) -> None:
         """Remember a name that may not be used, be it a key or the name of a node."""
@@ -135,13 +154,14 @@ class Draft:
     def rename(self, path: Steps, instead: str) -> None:
         """Put a misspelt key right, or take out one that means nothing."""
         *front, key = path
-        if any(path[:length] in self.broken for length in range(1, len(path))):
+        if self.is_broken(path[:-1]):
             return
         owner = self.reach(tuple(front))
         value = owner.pop(key, None)
         if instead and instead not in owner:
             owner[instead] = value
             self.renamed[*front, instead] = path
+            self.misspelt.add(path)
 
     def take_out(self, path: Steps) -> None:
         """Take out the smallest part around a place without which the rest still means something."""
@@ -191,9 +211,9 @@ class Draft:
             changes["loss"] = self.stub(self.loss)
         if any(path[:1] == ("outputs",) for path in self.broken):
             changes["outputs"] = [name for name in spec.outputs if name not in FILLERS["outputs"]]
-        broken, unusable = frozenset(self.broken), frozenset(self.unusable)
         changed = spec.model_copy(update=changes) if changes else spec
-        return Validated(changed, document, broken, unusable)
+        broken, unusable = frozenset(self.broken), frozenset(self.unusable)
+        return Validated(changed, document, broken, unusable, frozenset(self.guessed))
 
     def stub(self, node: Any) -> Broken:
         """What is known of a node with a mistake."""

@@ -134,6 +134,8 @@ HOMES: Mapping[str, str] = {
     "metrics": 'it belongs into "train"',
 }
 """Where a key stands that people write elsewhere."""
+SURE = 0.8
+"""How alike two words are, of which one is surely the other misspelt."""
 LOSSES = tuple(word for word, op in OPS.items() if op.is_loss)
 
 
@@ -177,6 +179,13 @@ def suggest_key(key: object, known: Iterable[str]) -> str:
     words = list(known)
     home = HOMES.get(translation(key, HOMES) or "")
     return home if home and translation(key, words) is None else suggest(key, words)
+
+
+def meant(word: str, known: Iterable[str]) -> str | None:
+    """The known word that an unknown one surely means: another's, or spelt all but the same."""
+    words = list(known)
+    near = get_close_matches(word.lower()[:100], words, n=2, cutoff=SURE)
+    return translation(word, words) or (near[0] if len(near) == 1 else None)
 
 
 def nearest_key(key: object, known: Iterable[str]) -> str:

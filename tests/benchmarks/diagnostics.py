@@ -78,6 +78,8 @@ VARIANTS: dict[str, Callable[[Lines], Lines]] = {
     "10,000 unknown keys": everywhere('"inputs"', '"zzz": 1, "inputs"'),
     "5,000 unknown ops": everywhere('"relu"', '"reul"'),
     "5,000 values of a wrong type": everywhere('"units": 4', '"units": "4"'),
+    "5,000 numbers that are not finite": everywhere('"units": 4', '"units": 1e999'),
+    "5,000 keys and their values": everywhere('"units": 4', '"unit": "4"'),
     "10,000 missing names": everywhere('"inputs": "layer_', '"inputs": "leyer_'),
     "10,000 names twice": lambda lines: [
         line.replace(f"layer_{i - 4:05}", "same", 1) for i, line in enumerate(lines)
@@ -120,7 +122,7 @@ def main() -> None:
     for title, middle in medians.items():
         ratio = middle / medians["sound"]
         print(
-            f"{title:32} {middle:7.3f} s  ×{ratio:5.2f}{' !' if ratio > MOST else '  '} {said[title]}", flush=True
+            f"{title:34} {middle:7.3f} s  ×{ratio:5.2f}{' !' if ratio > MOST else '  '} {said[title]}", flush=True
         )
 
 
