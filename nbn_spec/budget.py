@@ -491,9 +491,9 @@ def limit_of(value: object) -> int | None:
     """A limit as a caller gives it: ``None``, a number of bytes, or words; raises :class:`SpecError`."""
     if value is None:
         return None
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and 1 <= value <= MOST_BYTES:
         return int(value)
     try:
-        return parse_size(value if isinstance(value, str) else repr(value))
+        return parse_size(value if isinstance(value, str) else shorten(value))
     except ValueError as error:
         raise SpecError("NBN113", "max_memory", str(error)) from None

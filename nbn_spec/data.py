@@ -128,7 +128,7 @@ class Place:
                 "NBN307", path, f"lies outside the spec's folder {self.folder}", "allow it with --allow-outside"
             )
         if not found:
-            what = "is a folder" if folder else "there is no such file"
+            what = "is a folder" if folder else "is no regular file" if full.exists() else "there is no such file"
             raise DataError("NBN300", str(self.folder / path), what, "paths are relative to the spec's folder")
         return full
 

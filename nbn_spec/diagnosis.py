@@ -6,6 +6,7 @@ is wrong, what is worth a warning.
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from nbn_spec.spec.schema import check
 from nbn_spec.train import Training, check_trainable, split
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diagnosis:
     """What is wrong with a spec or an archive, in document order, and what it is where nothing is."""
 
@@ -44,6 +45,10 @@ class Diagnosis:
     """What training and predicting will take; empty where there is no graph to count for."""
     front: Front | None = field(default=None, repr=False)
     """The document and its canonical form; ``None`` for an archive, and where there is no document."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the document on its way: its classes are made by pydantic, and have no address."""
+        return {**self.__dict__, "front": None}
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -105,7 +110,7 @@ def examine(
 
 def file_of(source: object) -> str:
     """The path of a source that is one."""
-    return str(source) if isinstance(source, (str, PathLike)) else ""
+    return str(os.fspath(source)) if isinstance(source, (str, PathLike)) else ""
 
 
 def is_archive(path: Path) -> bool:
@@ -158,8 +163,7 @@ def of_model(found: Front, model: Model, file: str, data: bool) -> Diagnosis:
     arrays, problems = data_of(model, wanted) if data else ({}, [])
     counts = sizes(wanted, arrays) if arrays else {}
     memory = overview(graph, training, sizes=counts, data=sum(array.nbytes for array in arrays.values()))
-    if training is not None:
-        problems += training_problems(model, training, arrays, memory)
+    problems += training_problems(model, training, arrays, memory)
     if not problems:
         subject = Subject(graph, training, model.flat, model.seed, arrays, found.document.value)
         warnings = unsilenced(lint(subject), model.spec)
@@ -226,17 +230,19 @@ def data_of(model: Model, wanted: tuple[Input, ...]) -> tuple[dict[str, Array], 
 
 
 def training_problems(
-    model: Model, training: Training, arrays: Mapping[str, Array], memory: Sequence[Estimate]
+    model: Model, training: Training | None, arrays: Mapping[str, Array], memory: Sequence[Estimate]
 ) -> list[Problem]:
-    """Why training could not start: its settings, the parts of its data, its memory."""
+    """Why training, or else a look at the values, could not start: settings, parts of the data, memory."""
     try:
-        check_trainable(model.graph, training, model.flat)
-        if arrays:
-            split(model.graph, training, arrays, model.seed)
+        if training is not None:
+            check_trainable(model.graph, training, model.flat)
+            if arrays:
+                split(model.graph, training, arrays, model.seed)
         held = model.flat.nbytes + sum(array.nbytes for array in arrays.values())
         afford(memory[0], model.max_memory, held=held)
     except NbnError as error:
-        return [problem if problem.path else replace(problem, path=("train",)) for problem in error.problems]
+        path = None if training is None else ("train",)
+        return [problem if problem.path else replace(problem, path=path) for problem in error.problems]
     return []
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any, ClassVar, Literal, Self
+from unicodedata import combining, east_asian_width
 
 WIDTH = 100
 """Columns that a message takes at most."""
@@ -45,19 +46,20 @@ class Span:
         text = "".join(map(visible, self.source))
         start = 0
         if self.cut or first + self.length > room:
-            start = max(0, min(first - room // 3, len(text) - room))
+            start = max(0, min(first - room // 3, max(len(text), first + 1) - room))
         shown = text[start : start + room]
         if start or self.cut:
             shown = "…" + shown[1:]
         if start + room < len(text):
             shown = shown[:-1] + "…"
         yield (number + shown).rstrip()
-        yield (
-            " " * (len(number) - 2)
-            + "| "
-            + " " * (first - start)
-            + "^" * max(1, min(self.length, room - first + start))
-        )
+        carets = "^" * max(1, min(cells(text[first : first + self.length]), room - first + start))
+        yield " " * (len(number) - 2) + "| " + " " * cells(shown[: first - start]) + carets
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal a text takes: wide signs take two, combining ones none."""
+    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in text)
 
 
 def visible(sign: str) -> str:

@@ -81,7 +81,8 @@ class Table:
         source = self.text[line - 1] if line <= len(self.text) else ""
         starts = cell_starts(source, self.separator)
         index = self.header.index(column)
-        start, end = starts[index] if index < len(starts) else (0, len(source))
+        broken = source.count('"') % 2 or index >= len(starts)  # the row goes on in the next line
+        start, end = (0, len(source)) if broken else starts[index]
         return Span(str(self.name), line, start + 1, max(1, end - start), source)
 
 
@@ -114,7 +115,10 @@ def read_csv(path: Path, separator: str = ",", name: Path | None = None) -> Tabl
                     lines.append(before + 1)
                 before = reader.line_num
     except csv.Error as error:
-        raise DataError("NBN300", f"{called}:{before + 1}", f"cannot be read as csv: {error}") from None
+        line = before + 1
+        hint = "a quote that opens a cell closes it, too; within one, two stand for one"
+        where, message = f"{called}:{line}", f"cannot be read as csv: {error}"
+        raise DataError("NBN300", where, message, hint, span=Span(str(called), line, 1)) from None
     except (OSError, ValueError, TypeError) as error:
         raise DataError(
             "NBN300", str(called), f"cannot be read as csv: {error}", "save it as UTF-8 text"

@@ -374,7 +374,7 @@ def check_trainable(graph: Graph, training: Training, flat: Array) -> None:
         message = f'the loss "{graph.loss}" depends on no trainable parameter'
         raise TrainingError("NBN400", graph.name, message, hint)
     rate = getattr(training.optimizer, "learning_rate", 1.0)
-    if rate < np.finfo(flat.dtype).tiny:
+    if rate < float(np.finfo(flat.dtype).tiny):
         message = f"the learning rate {rate} is 0 in {graph.dtype}"
         raise TrainingError("NBN400", "learning_rate", message, "give a larger one", path=RATE)
 

@@ -40,7 +40,7 @@ TEXTS = {
     "half a surrogate among values": (
         b'{"name": "a", "nodes": [{"op": "relu"}], "outputs": ["y"], "constants": {"c": ["\\ud800"]}}',
         "NBN112",
-        "#/constants/c",
+        "#/constants/c/0",
         "\\ud800",
     ),
     "half a surrogate": (
@@ -210,12 +210,12 @@ ILL_TYPED = {
     "ragged values": (
         put("/nodes/0/weight", {"value": [[1, 2], [3]]}),
         "NBN112",
-        "#/nodes/0/weight/value",
+        "#/nodes/0/weight/value/1",
         "rows of different lengths",
     ),
-    "text among values": (put("/data/values/x", [[0, "1"]]), "NBN112", "#/data/values/x", '"1" among the numbers'),
-    "true among values": (put("/constants", {"c": [True]}), "NBN112", "#/constants/c", "true among the numbers"),
-    "null among values": (put("/constants", {"c": [None]}), "NBN112", "#/constants/c", "null among the numbers"),
+    "text among values": (put("/data/values/x", [[0, "1"]]), "NBN112", "#/data/values/x/0/1", '"1" among the numbers'),
+    "true among values": (put("/constants", {"c": [True]}), "NBN112", "#/constants/c/0", "true among the numbers"),
+    "null among values": (put("/constants", {"c": [None]}), "NBN112", "#/constants/c/0", "null among the numbers"),
     "empty values": (put("/constants", {"c": []}), "NBN112", "#/constants/c", "an empty list"),
     "constant as object": (put("/constants", {"c": {}}), "NBN112", "#/constants/c", "got {} among the numbers"),
     "parameter as number": (put("/parameters", {"p": 3}), "NBN112", "#/parameters/p", 'expected {"value": …} or'),

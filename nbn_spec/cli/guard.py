@@ -38,8 +38,12 @@ class Reporter:
         if self.strict:
             found = [replace(problem, severity="error") for problem in found]
         errors = sum(problem.severity == "error" for problem in found)
-        said = [problem.to_json() for problem in found]
-        self.files.append({"file": file, "valid": not errors, "problems": said, "memory": list(memory)})
+        entry = next((entry for entry in self.files if entry["file"] == file), None)
+        if entry is None:
+            entry = {"file": file, "valid": True, "problems": [], "memory": list(memory)}
+            self.files.append(entry)
+        entry["problems"] += [problem.to_json() for problem in found]
+        entry["valid"] &= not errors
         if not self.as_json:
             complain([p for p in found if p.severity == "error" or not self.quiet])
         return not errors

@@ -59,14 +59,15 @@ def columns_of(array: Array, rows: Array | None = None) -> Columns | None:
     origin = head[0].astype(np.float64)
     low, high, total, squares = origin, origin, np.zeros_like(origin), np.zeros_like(origin)
     count, whole = 0, True
-    for part in chain((head,), parts):
-        block = part.astype(np.float64)
-        low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
-        whole = whole and bool((block == np.floor(block)).all())
-        block -= origin  # near the numbers themselves, so that little is lost where the mean is large
-        total, squares = total + block.sum(0), squares + np.square(block, block).sum(0)
-        count += len(block)
-    deviation = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite, or no number, fits no rule
+        for part in chain((head,), parts):
+            block = part.astype(np.float64)
+            low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
+            whole = whole and bool((block == np.floor(block)).all())
+            block -= origin  # near the numbers themselves, so that little is lost where the mean is large
+            total, squares = total + block.sum(0), squares + np.square(block, block).sum(0)
+            count += len(block)
+        deviation = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
     return Columns(low, high, origin + total / count, deviation, whole)
 
 

@@ -17,17 +17,23 @@ def large_batch(subject: Subject) -> Iterator[Finding]:
     size, count = subject.training.batch_size if subject.training else "all", len(subject.parts[0])
     if size != "all" and 0 < count < size:
         held = len(subject.parts[1])
-        rest = f" ({held:,} are held back)" if held else ""
+        rest = f" ({held:,} held back)" if held else ""
         yield Finding(
             "train",
             ("train", "batch_size"),
-            f"batch_size is {size:,}, but there are {count:,} examples to train on{rest}",
+            f"batch_size is {size:,}, but {counted(count)} to train on{rest}",
             (
                 "Every step then takes all examples, in their own order, and an epoch is a single step: small "
                 "batches make many steps of one pass, and their noise helps.",
             ),
-            f'"batch_size": "all" says the same; for smaller steps take, say, {max(1, min(32, count // 4))}',
+            '"batch_size": "all" says the same'
+            + (f"; for smaller steps take, say, {min(32, count // 4)}" if count >= 8 else ""),
         )
+
+
+def counted(count: int) -> str:
+    """How many examples there are."""
+    return "there is 1 example" if count == 1 else f"there are {count:,} examples"
 
 
 def unusual_rate(subject: Subject) -> Iterator[Finding]:

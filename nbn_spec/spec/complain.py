@@ -17,7 +17,7 @@ from nbn_spec.record import BOUNDS
 from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, REFERENCE_PATTERN, SYMBOL_PATTERN
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.nodes import Sized
-from nbn_spec.spec.words import LOSSES, meant, nearest_key, suggest, suggest_key, translation
+from nbn_spec.spec.words import HOMES, LOSSES, meant, nearest_key, suggest, suggest_key, translation
 
 KINDS = {
     "int_type": "an integer",
@@ -108,6 +108,8 @@ def eliminated(complaint: Complaint, item: Mapping[str, Any], document: Any) -> 
         return replace(complaint, hint=hint, instead="")
     if complaint.instead:
         return complaint
+    if translation(complaint.path[-1], HOMES):  # it belongs elsewhere
+        return complaint
     models = models_at(item["loc"][:-1])
     lacking = [key for key in required(models[0], owner) if key not in owner] if len(models) == 1 else []
     if len(lacking) != 1 or not fits(models[0], lacking[0], item["input"]):
@@ -153,7 +155,7 @@ def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], path:
     """The complaint about one place."""
     item = items[0]
     kind, given, context = item["type"], item["input"], item.get("ctx", {})
-    special = SPECIAL.get(kind)
+    special = no_string if item["loc"][-1:] == ("[key]",) and kind in KINDS else SPECIAL.get(kind)
     if special is not None:
         return special(item, path)
     if kind in BOUND_KINDS:
@@ -177,8 +179,10 @@ def said(code: str, path: Steps, message: str, hint: str = "", **more: Any) -> C
 def named_place(path: Steps) -> str:
     """The key whose value is meant, and the number of the item in its list, counted from 1."""
     at = max((i for i, step in enumerate(path) if isinstance(step, str)), default=0)
-    items = "".join(f", item {int(str(step)) + 1}" for step in path[at + 1 :])
-    return f'"{path[at]}"{items}'
+    indices = path[at + 1 :]
+    if len(indices) == 1:
+        return f'"{path[at]}", item {int(str(indices[0])) + 1}'
+    return f'"{path[at]}"' + (f" at [{', '.join(map(str, indices))}]" if indices else "")
 
 
 def sentence(text: str) -> str:
@@ -291,6 +295,11 @@ def bad_pattern(item: Mapping[str, Any], path: Steps) -> Complaint:
     return said("NBN116", path, message, hint, of_key=item["loc"][-1:] == ("[key]",))
 
 
+def no_string(item: Mapping[str, Any], path: Steps) -> Complaint:
+    """A key that is no string, as only Python code can write it."""
+    return said("NBN112", path, f"keys are strings, got {shorten(item['input'])}", of_key=True)
+
+
 def no_text(item: Mapping[str, Any], path: Steps) -> Complaint:
     """A string that UTF-8 cannot write."""
     message = f"{shorten(item['input'])} is no text: it holds half of a surrogate pair"
@@ -306,6 +315,7 @@ def no_units(item: Mapping[str, Any], path: Steps) -> Complaint:
 
 def bad_values(item: Mapping[str, Any], path: Steps) -> Complaint:
     """Exact values that are no regular array of numbers."""
+    path = (*path, *item["ctx"].get("at", ()))
     return said("NBN112", path, f"expected a number or lists of numbers, equally long; got {item['msg']}")
 
 

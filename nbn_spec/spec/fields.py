@@ -134,8 +134,34 @@ Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(whole)]
 def regular(values: object) -> object:
     """Exact values as nested lists; refuses all but finite numbers, and rows that differ in length."""
     lists = values.tolist() if hasattr(values, "tolist") else values
-    lengths(lists, 0)
+    try:
+        lengths(lists, 0)
+    except PydanticCustomError as error:
+        what = {"what": error.message(), "at": culprit(lists)}
+        raise PydanticCustomError("values", "{what}", what) from None
     return lists
+
+
+def culprit(values: object) -> tuple[int, ...]:
+    """The indices of the first item for which nested lists are no regular array."""
+    found: list[int] = []
+    while isinstance(values, (list, tuple)) and values and len(found) < MOST_AXES:
+        number = next((i for i, item in enumerate(values) if not is_regular(item)), None)
+        if number is None:  # each by itself is fine
+            first = lengths(values[0], 0)
+            return (*found, next(i for i, item in enumerate(values) if lengths(item, 0) != first))
+        found.append(number)
+        values = values[number]
+    return tuple(found)
+
+
+def is_regular(values: object) -> bool:
+    """Whether these are a regular array, or a number."""
+    try:
+        lengths(values, 0)
+    except PydanticCustomError:
+        return False
+    return True
 
 
 def lengths(values: object, depth: int) -> tuple[int, ...]:

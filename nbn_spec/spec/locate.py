@@ -19,7 +19,7 @@ from nbn_spec.errors import WIDTH, Span, Steps
 SPACE = re.compile(r"[ \t\n\r]*")
 READER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 """Numbers stay text: here only their ends matter, and Python refuses those of thousands of digits."""
-KEPT = 10 * WIDTH
+KEPT = 2 * WIDTH
 """Characters of a line that a span keeps on either side of its place."""
 Range = tuple[int, int]
 

@@ -89,11 +89,11 @@ def lower(
 def prune(graph: Graph) -> Graph:
     """The graph without the nodes, and the parameters of nodes, that neither an output nor the loss needs."""
     live = graph.ancestors([*graph.outputs, *([graph.loss] if graph.loss else [])])
-    owned = {name for node in graph.nodes if node.name not in live for name in node.params.values()}
+    owned = {name for node in graph.nodes if node.name not in live for name in node.params.values()} - live
     return dataclasses.replace(
         graph,
         nodes=tuple(node for node in graph.nodes if node.name in live),
-        parameters=tuple(p for p in graph.parameters if p.name not in owned - live),
+        parameters=tuple(p for p in graph.parameters if p.name not in owned),
         dead=tuple(node.name for node in graph.nodes if node.name not in live),
     )
 

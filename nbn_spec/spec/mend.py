@@ -16,7 +16,7 @@ from nbn_spec.spec.locate import Text
 TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*")
       | (?P<single>'(?:[^'"\\\n]|\\.)*')
-      | (?P<comment>//[^\n]*|\#[^\n]*|/\*(?s:.*?)\*/)
+      | (?P<comment>//[^\n]*|\#[^\n]*|/\*(?s:.*?)(?:\*/|\Z))
       | (?P<open>[\[{])
       | (?P<close>[\]}])
       | (?P<comma>,)

@@ -69,5 +69,5 @@ class ReportDocument(Exactly):
     exit_code: int = Field(ge=0, description="0 done, 2 the input is wrong, 3 training diverged.")
     errors: int = Field(ge=0, description="How many errors there are in all files.")
     warnings: int = Field(ge=0, description="How many warnings there are in all files.")
-    files: list[ReportedFile] = Field(description="Each file with what was found; a run may tell of one twice.")
+    files: list[ReportedFile] = Field(description="Each file with what was found.")
     result: dict[str, Any] | None = Field(description="What the command computed; null for none.")
