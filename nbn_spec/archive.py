@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nbn_spec.budget import afford, estimate
-from nbn_spec.data import Source
 from nbn_spec.errors import ArchiveError, NbnError, shorten
-from nbn_spec.files import DAMAGED, write
+from nbn_spec.files import DAMAGED, npy_header, write
 from nbn_spec.graph import DTYPES, Constant, Graph, Input, Node, Parameter, verify
 from nbn_spec.interpreter import LARGE
 from nbn_spec.metrics import labels
@@ -29,6 +28,7 @@ from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
 from nbn_spec.params import Layout, Seed, mebibytes
 from nbn_spec.record import AttributeProblem, freeze
+from nbn_spec.source import Source
 from nbn_spec.train import Training
 from nbn_spec.version import VERSION
 
@@ -234,7 +234,7 @@ def read_member(archive: zipfile.ZipFile, name: str, where: str, check: Any) -> 
         raise ArchiveError("NBN501", where, f'has no member "{name}"') from None
     try:
         with archive.open(info) as file:
-            shape, dtype = header(file)
+            shape, dtype = npy_header(file)
             if wrong := check(shape, dtype):
                 raise ArchiveError("NBN501", where, f'"{name}" {wrong}')
             if (size := prod(shape) * dtype.itemsize) != (have := info.file_size - file.tell()):
@@ -244,16 +244,6 @@ def read_member(archive: zipfile.ZipFile, name: str, where: str, check: Any) -> 
             return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except DAMAGED as error:
         raise ArchiveError("NBN501", where, f'"{name}" is damaged: {error}') from None
-
-
-def header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype from an npy header; raises ``ValueError``."""
-    major, _ = np.lib.format.read_magic(file)
-    readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-    if major not in readers:
-        raise ValueError(f"npy version {major}")
-    shape, _, dtype = readers[major](file)
-    return shape, dtype
 
 
 def shape_of(document: Any) -> Shape:

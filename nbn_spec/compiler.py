@@ -19,12 +19,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from nbn_spec.budget import afford, estimate
-from nbn_spec.data import Place
+from nbn_spec.budget import afford, estimate, limit_of
 from nbn_spec.errors import GraphError, Problem, SpecError, error_of, shorten
 from nbn_spec.graph import Graph, Input, verify
 from nbn_spec.model import Model
 from nbn_spec.params import Layout, Seed, initialize
+from nbn_spec.source import Place
 from nbn_spec.spec.lower import lower
 from nbn_spec.spec.models import ModelSpec
 from nbn_spec.spec.normalize import Canonical, normalize
@@ -74,7 +74,7 @@ def model_of(
     except GraphError as error:
         raise GraphError.of(canonical.document.located(named(error.problems, canonical))) from None
     folder = Path(canonical.where).parent if canonical.where else Path()
-    return Model(graph, flat, document, Place(folder, allow_outside), max_memory)
+    return Model(graph, flat, document, Place(folder, allow_outside, limit_of(max_memory)), max_memory)
 
 
 def graph_of(source: Source, seed: int | None = None) -> tuple[Graph, Canonical]:

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from nbn_spec import archive, metrics
-from nbn_spec.budget import Estimate, afford, overview
+from nbn_spec.budget import Estimate, afford, limit_of, overview
 from nbn_spec.compiler import Front, Source, front, merged, model_of, named
-from nbn_spec.data import ENTRIES, Place, fitted, open_source, sizes
-from nbn_spec.data import Source as DataSource
+from nbn_spec.data import fitted, sizes
 from nbn_spec.errors import DataError, NbnError, Problem, error_of
 from nbn_spec.graph import Input, verify
 from nbn_spec.lint import Subject, lint
 from nbn_spec.model import Model, load
 from nbn_spec.ops.base import Array
+from nbn_spec.source import ENTRIES, Place, open_source
+from nbn_spec.source import Source as DataSource
 from nbn_spec.spec.fields import WITHOUT_DOC
 from nbn_spec.spec.read import ZIP
 from nbn_spec.spec.schema import check
@@ -139,7 +140,7 @@ def of_spec(found: Front, file: str, data: bool, allow_outside: bool, max_memory
     """The diagnosis of a document that has become what ``found`` is; data is looked at whatever else is wrong."""
     if found.canonical is None:
         return Diagnosis(file, found.problems)
-    place = Place(Path(file).parent if file else Path(), allow_outside)
+    place = Place(Path(file).parent if file else Path(), allow_outside, limit_of(max_memory))
     problems = list(found.problems)
     memory: tuple[Estimate, ...] = ()
     if found.graph is not None:

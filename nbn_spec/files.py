@@ -9,6 +9,9 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
 
 DAMAGED = (
     ArithmeticError,
@@ -50,3 +53,13 @@ def write(path: str | Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype from an npy header; raises ``ValueError``."""
+    major, _ = np.lib.format.read_magic(file)
+    readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    if major not in readers:
+        raise ValueError(f"npy version {major}")
+    shape, _, dtype = readers[major](file)
+    return shape, dtype

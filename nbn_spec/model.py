@@ -14,13 +14,13 @@ from nbn_spec import archive, metrics, summary
 from nbn_spec import data as reading
 from nbn_spec.batches import Binder, symbols
 from nbn_spec.budget import Estimate, Goal, afford, estimate, limit_of, overview
-from nbn_spec.data import Place, Source
 from nbn_spec.errors import DataError, GraphError, TrainingError
 from nbn_spec.graph import BATCH, Graph, Input
 from nbn_spec.interpreter import Interpreter
 from nbn_spec.ops.base import Array
 from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import Program, gradient, plan
+from nbn_spec.source import Place, Source
 from nbn_spec.train import History, OnEpoch, Stop, Trainer, Training, never
 
 KEPT_SIZES, KEPT_BYTES = 8, 2**26
@@ -113,7 +113,7 @@ class Model:
                 else "an archive holds no data: give arrays"
             )
             raise DataError("NBN306", self.graph.name, f"has no data for {names}", hint)
-        return reading.checked(self.graph, source, wanted, self.place or Place(Path()))
+        return reading.checked(self.graph, source, wanted, self.place or Place(Path(), max_memory=self.max_memory))
 
     def predict(self, data: Arrays | object = None) -> Any:
         """The outputs for ``data``: an array, or a dict where the model has several outputs.

@@ -15,7 +15,7 @@ import numpy as np
 
 from nbn_spec.errors import DataError, Span, shorten, suggestion
 from nbn_spec.ops.base import Array
-from nbn_spec.params import free_memory, mebibytes
+from nbn_spec.params import allowance, mebibytes
 from nbn_spec.record import AttributeProblem, Record, attr
 
 SEPARATORS = (",", ";", "\t", "|", " ")
@@ -170,7 +170,7 @@ def names_of(field: Column) -> tuple[str, ...]:
     return (field.column,) if isinstance(field.column, str) else field.column
 
 
-def columns_of(table: Table, field: Column) -> Array:
+def columns_of(table: Table, field: Column, max_memory: int | None = None) -> Array:
     """The array (N, columns) that a field takes from a table; raises :class:`DataError` with all that is wrong."""
     names = names_of(field)
     if field.one_hot is not None:
@@ -179,7 +179,7 @@ def columns_of(table: Table, field: Column) -> Array:
             classes = convert(table, names[0], lambda cell: words[cell], words)
         except DataError as error:
             raise DataError.of(error.at("column")) from None
-        return indicators(classes.astype(np.intp), len(words), str(table.name)) * field.scale
+        return indicators(classes.astype(np.intp), len(words), str(table.name), max_memory) * field.scale
     mapping = field.map
     read: Callable[[str], float] = mapping.__getitem__ if mapping is not None else number
     found, problems = [], []
@@ -241,10 +241,12 @@ def bad_cells(
     return DataError("NBN302", where, message, hint, span=table.span(bad[0][0], column))
 
 
-def indicators(numbers: Array, classes: int, where: str) -> Array:
-    """A column for each class: 1 where it is the example's, else 0."""
-    if (need := numbers.size * classes * 8) > (have := free_memory()):
-        message = f"{classes} classes in one-hot form need {mebibytes(need)}, but {mebibytes(have)} are free"
+def indicators(numbers: Array, classes: int, where: str, max_memory: int | None = None) -> Array:
+    """A column for each class: 1 where it is the example's, else 0; raises :class:`DataError` beyond the limit."""
+    limit, origin = allowance(max_memory)
+    if (need := numbers.size * classes * 8) > limit:
+        what = f"{classes} classes in one-hot form need {mebibytes(need)}"
+        message = f"{what}, but the limit is {mebibytes(limit)}, {origin}"
         raise DataError(
             "NBN305", where, message, "sparse_categorical_crossentropy takes the class numbers themselves"
         )

@@ -20,7 +20,8 @@ PACKAGE = ROOT / "nbn_spec"
 ROOMS = [
     *("version", "codes", "errors", "record", "files", "ops.base", "initializers", "ops.*", "ops"),
     *("graph", "params", "memory", "plan", "interpreter", "optim", "metrics", "budget"),
-    *("batches", "table", "data", "train", "health", "lint.*", "lint", "archive", "summary", "model", "pages"),
+    *("batches", "table", "checks", "source", "data", "train", "health"),
+    *("lint.*", "lint", "archive", "summary", "model", "pages"),
     *("spec.words", "spec.fields", "spec.nodes", "spec.models", "spec.locate", "spec.mend", "spec.read"),
     *("spec.complain", "spec.validate", "spec.normalize", "spec.lowering", "spec.ends", "spec.lower"),
     *("spec.*", "spec", "compiler", "diagnosis"),

@@ -13,9 +13,9 @@ import pytest
 from documents import Document, drop, good, put
 
 import nbn_spec
-from nbn_spec.data import Place, Source, open_source
 from nbn_spec.errors import DataError, GraphError, NbnError
 from nbn_spec.graph import Input
+from nbn_spec.source import Place, Source, open_source
 from nbn_spec.table import Column, columns_of, number, read_csv
 
 X, Y = Input("x", ("N", 2)), Input("y", ("N", 1))

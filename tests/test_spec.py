@@ -213,7 +213,7 @@ ILL_TYPED = {
         "#/nodes/0/weight/value/1",
         "rows of different lengths",
     ),
-    "text among values": (put("/data/values/x", [[0, "1"]]), "NBN112", "#/data/values/x/0/1", '"1" among the numbers'),
+    "text among values": (put("/data/values/x", [[0, "1"]]), "NBN112", "#/data/values/x/0/1", '"1" among the'),
     "true among values": (put("/constants", {"c": [True]}), "NBN112", "#/constants/c/0", "true among the numbers"),
     "null among values": (put("/constants", {"c": [None]}), "NBN112", "#/constants/c/0", "null among the numbers"),
     "empty values": (put("/constants", {"c": []}), "NBN112", "#/constants/c", "an empty list"),

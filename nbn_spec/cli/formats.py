@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from nbn_spec.checks import listed
 from nbn_spec.cli.report import Shown
-from nbn_spec.data import listed
 from nbn_spec.errors import DataError
 
 Writer = Callable[[Sequence[Shown]], bytes]

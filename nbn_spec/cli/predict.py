@@ -13,12 +13,13 @@ from nbn_spec import metrics
 from nbn_spec.cli.formats import as_csv, as_json, as_lists, finite, infinite, writer_for
 from nbn_spec.cli.guard import Reporter, say
 from nbn_spec.cli.report import Shown, measured, outputs
-from nbn_spec.data import File, Member, Numbers, Place, Source, checked
+from nbn_spec.data import checked
 from nbn_spec.errors import DataError, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import Input
 from nbn_spec.model import Model
 from nbn_spec.model import load as load_model
+from nbn_spec.source import File, Member, Numbers, Place, Source
 from nbn_spec.table import Column
 
 Arrays = Mapping[str, Any]
@@ -125,7 +126,8 @@ def read_file(model: Model, file: Path | None, inputs: Sequence[Input]) -> Array
         return read_json(found.read_bytes(), str(file), inputs)
     if kind not in ("csv", "npz", "npy"):
         raise DataError("NBN300", str(file), "is none of .csv, .npz, .npy and .json")
-    return checked(model.graph, source_for(model, kind, file, inputs), inputs, Place(Path(), anywhere=True))
+    place = Place(Path(), anywhere=True, max_memory=model.max_memory)
+    return checked(model.graph, source_for(model, kind, file, inputs), inputs, place)
 
 
 def find(file: Path) -> Path:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from nbn_spec.data import File, Member
 from nbn_spec.errors import Problem, Steps, TrainingError, suggestion
 from nbn_spec.graph import Graph
 from nbn_spec.metrics import labels
 from nbn_spec.ops.base import show
 from nbn_spec.record import AttributeProblem, Record
+from nbn_spec.source import File, Member
 from nbn_spec.spec.fields import WITHOUT_DOC
 from nbn_spec.spec.lowering import Lowering
 from nbn_spec.spec.words import LOSSES, translation

@@ -10,11 +10,11 @@ from pydantic_core import PydanticKnownError
 from typing_extensions import TypeAliasType
 
 from nbn_spec.codes import CODES
-from nbn_spec.data import File, Member
 from nbn_spec.graph import DTYPES, MOST_AXES
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS
 from nbn_spec.params import Seed
+from nbn_spec.source import File, Member
 from nbn_spec.spec.fields import (
     FILE_NAME_PATTERN,
     SYMBOL_PATTERN,

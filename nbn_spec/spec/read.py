@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from nbn_spec.spec.mend import mend
 
 LARGEST = 64 * 2**20
 """Bytes; larger arrays belong into files of their own."""
+PART = 2**20
+MOST = 1000
+"""Keys that stand twice and numbers that are not finite, which are told at once."""
 MENDED = 2**21
 """Characters; of longer texts only the first mistake in the JSON is told, as mending them would take long."""
 DEEPEST = 64
@@ -141,7 +146,8 @@ def read_file(path: Path) -> Document:
         raise SpecError("NBN100", "", message, "json.loads it first: a dict is a spec too")
     try:
         with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+            parts = iter(partial(file.read, PART), b"")  # a single read would take the memory of the largest file
+            content = b"".join(islice(parts, LARGEST // PART + 1))
     except FileNotFoundError:
         raise SpecError("NBN100", str(path), "there is no such file") from None
     except OSError as error:
@@ -192,7 +198,7 @@ def read_value(content: bytes, where: str) -> Document:
         except json.JSONDecodeError as left:
             raise SpecError.of(unmendable(text, problems, left if problems else error)) from None
     if doubts.twice or doubts.infinite:
-        problems += complaints(value, doubts, where)
+        problems += islice(complaints(value, doubts, where), MOST)
     return Document(value, text, tuple(problems))
 
 
@@ -321,11 +327,16 @@ def complaints(document: Any, doubts: Doubts, where: str) -> Iterator[Problem]:
         if isinstance(value, dict):
             waiting.extend(((*path, key), item) for key, item in reversed(value.items()))
         elif isinstance(value, list):
-            waiting.extend(((*path, i), item) for i, item in reversed(list(enumerate(value))))
+            waiting.extend(((*path, i), value[i]) for i in reversed(range(len(value))) if is_doubtful(value[i]))
         elif isinstance(value, float) and not math.isfinite(value):
             message = f"{value} is no finite number"
             hint = "numbers lie within ±1.7e308; NaN is none"
             yield Problem("NBN103", pointer(where, path), message, hint, path=path)
+
+
+def is_doubtful(value: object) -> bool:
+    """Whether there may be something wrong in an item of a list."""
+    return isinstance(value, (dict, list)) or (isinstance(value, float) and not math.isfinite(value))
 
 
 def pointer(where: str, path: Steps) -> str:
