@@ -25,10 +25,11 @@ TYPE_WORDS = {int: "an integer", float: "a number", str: "a string", bool: "true
 
 
 class AttributeProblem(ValueError):
-    """An attribute ``name`` holds what it may not hold."""
+    """An attribute ``name`` holds what it may not hold; of a list, ``item`` may tell which one does."""
 
-    def __init__(self, name: str, message: str) -> None:
+    def __init__(self, name: str, message: str, item: int | None = None) -> None:
         self.name = name
+        self.place: tuple[object, ...] = (name,) if item is None else (name, item)
         super().__init__(message)
 
 

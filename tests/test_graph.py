@@ -90,11 +90,11 @@ SHAPES = {
         "names an axis of [N, 2] twice",
     ),
     "softmax": (node(op="softmax", inputs="x", axis=-3), "NBN203", NEW + "/axis", "axis -3 is out of range"),
-    "reshape": (node(op="reshape", inputs="x", shape=["N", 3]), "NBN203", NEW_INPUTS, "2 elements, not 3"),
+    "reshape": (node(op="reshape", inputs="x", shape=["N", 3]), "NBN203", NEW + "/shape", "2 elements, not 3"),
     "reshape of symbols": (
         node(op="reshape", inputs="x", shape=[2, -1]),
         "NBN203",
-        NEW_INPUTS,
+        NEW + "/shape",
         "must keep the symbols",
     ),
     "flatten of symbols": (
@@ -160,19 +160,19 @@ ATTRIBUTES = {
     "cross with an unknown column": (
         node(op="feature_cross", inputs="x", terms=["x1*x3"]),
         "NBN205",
-        NEW + "/terms",
-        '"x1*x3" uses "x3", but the columns are x1, x2',
+        NEW + "/terms/0",
+        '"x1*x3" uses "x3", no column: known: x1, x2',
     ),
     "cross that is no product": (
         node(op="feature_cross", inputs="x", terms=["x1^y"]),
         "NBN205",
-        NEW + "/terms",
+        NEW + "/terms/0",
         '"x1^y" is no product',
     ),
     "cross of a high power": (
         node(op="feature_cross", inputs="x", terms=["x1^21"]),
         "NBN205",
-        NEW + "/terms",
+        NEW + "/terms/0",
         "outside 1 … 20",
     ),
     "-1 twice": (node(op="reshape", inputs="x", shape=[-1, -1]), "NBN205", NEW + "/shape", "only one length"),

@@ -78,7 +78,18 @@ LOST = {
     "Windows path": ('{"a": "d\\x.csv"}', (1, 9), "a \\ is written \\\\"),
     "quote forgotten": ('{"a": "b}', (1, 7), "the closing quote is missing"),
     "line break in a string": ('{"a": "b\nc"}', (1, 9), "a line break is written \\n"),
-    "undefined": ('{"a": undefined}', (1, 7), 'it stands before: "undefined}"'),
+    "merge conflict": ('{"a": 1,\n<<<<<<< HEAD\n"b": 2}', (2, 1), "a merge is unfinished"),
+    "Markdown fence": ('```json\n{"a": 1}\n```', (1, 1), "belongs to the text around"),
+    "ellipsis": ('{"a": [1, ...]}', (1, 11), "an ellipsis is no JSON"),
+    "second document": ('{"a": 1}\n{"a": 2}', (2, 1), "a file holds one document"),
+    "quote missing before": ('{"op": "linear, "units": 4}', (1, 18), "a quote is missing, here or before"),
+    "parentheses": ('{"shape": ("N", 3)}', (1, 11), "square brackets"),
+    "bracket forgotten at the end": (
+        '{\n  "a": {\n    "b": {"c": 1,\n  "d": 2\n}\n',
+        (6, 1),
+        'the "{" of line 3 waits',
+    ),
+    "undefined": ('{"a": undefined}', (1, 7), 'this stands there: "undefined}"'),
 }
 
 

@@ -22,7 +22,7 @@ TEXTS = {
     "comment with #": (b"# a model\n{}", "NBN101", ":1:1", 'no comments\nwrite "doc"'),
     "cut off": (b'{"a": [1, 2', "NBN101", ":1:12", "ends too early"),
     "no colon": (b'{"a" 1}', "NBN101", ":1:6", "a colon is missing before this"),
-    "more behind": (b"{} {}", "NBN101", ":1:4", "Extra data"),
+    "more behind": (b"{} {}", "NBN101", ":1:4", "a file holds one document"),
     "line break in a string": (b'{"a": "b\nc"}', "NBN101", ":1:9", "a line break is written \\n"),
     "key twice": (b'{"a": {"b": 1, "b": 2}}', "NBN102", "#/a/b", 'the key "b" stands twice'),
     "key twice in a list": (b'{"a": [{}, {"b/c": 1, "b/c": 2}]}', "NBN102", "#/a/1/b~1c", "twice"),

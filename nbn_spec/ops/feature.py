@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbn_spec.errors import suggestion
 from nbn_spec.ops.base import Array, Buffer, Calls, Op, Param, Shape, ShapeProblem, do, fixed, show
 from nbn_spec.record import AttributeProblem, attr
 
@@ -45,15 +46,20 @@ class FeatureCross(Op):
             raise AttributeProblem("terms", "needs at least one term")
         if twice := [name for name, count in Counter(self.columns).items() if count > 1]:
             raise AttributeProblem("columns", f'names "{twice[0]}" twice')
-        for term in self.terms:
-            try:
-                named = [column for column, _ in factors(term)]
-            except ValueError as error:
-                raise AttributeProblem("terms", str(error)) from None
-            for column in named:
-                if column not in self.columns:
-                    have = ", ".join(self.columns)
-                    raise AttributeProblem("terms", f'"{term}" uses "{column}", but the columns are {have}')
+        wrong = {i: what for i, term in enumerate(self.terms) if (what := self.mistake(term))}
+        if wrong:
+            raise AttributeProblem("terms", "; ".join(wrong.values()), next(iter(wrong)))
+
+    def mistake(self, term: str) -> str:
+        """What is wrong with a term; nothing for one that is right."""
+        try:
+            unknown = [column for column, _ in factors(term) if column not in self.columns]
+        except ValueError as error:
+            return str(error)
+        if not unknown:
+            return ""
+        uses = f'"{unknown[0]}" is no column' if unknown[0] == term else f'"{term}" uses "{unknown[0]}", no column'
+        return f"{uses}: {suggestion(unknown[0], self.columns)}"
 
     def infer(self, x: Shape) -> Shape:
         width = fixed(x, -1, "feature_cross") if x else 0

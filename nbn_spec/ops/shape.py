@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -75,14 +76,22 @@ class Reshape(Rearranged):
     def infer(self, x: Shape) -> Shape:
         target = tuple(dim for dim in self.shape if dim != -1)
         if symbols(x) != symbols(target):
-            raise ShapeProblem(f"reshape must keep the symbols: {show(x)} does not become {show(self.shape)}")
+            message = f"reshape must keep the symbols: {show(x)} does not become {show(self.shape)}"
+            raise ShapeProblem(message + self.instead(x), "shape")
         return self.filled(x, target)
+
+    def instead(self, x: Shape) -> str:
+        """The shape that was probably meant: with the symbols in front."""
+        lengths = tuple(dim for dim in numbers(self.shape) if dim != -1)
+        kept = (*symbols(x), *lengths)
+        return f"; write {json.dumps(kept)}" if prod(lengths) == prod(numbers(x)) else ""
 
     def filled(self, x: Shape, target: Shape) -> Shape:
         """The new shape with -1 worked out."""
         have, want = prod(numbers(x)), prod(numbers(target))
         if (len(target) == len(self.shape) and have != want) or (want == 0) != (have == 0) or have % (want or 1):
-            raise ShapeProblem(f"reshape cannot make {show(self.shape)} of {show(x)}: {have} elements, not {want}")
+            message = f"reshape cannot make {show(self.shape)} of {show(x)}: {have} elements, not {want}"
+            raise ShapeProblem(message, "shape")
         return tuple(have // (want or 1) if dim == -1 else dim for dim in self.shape)
 
 

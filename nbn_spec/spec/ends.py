@@ -147,7 +147,7 @@ def metric_problems(state: Lowering, graph: Graph, training: Training) -> Iterat
             found += 1
             output = ("train", "metrics", i, "output")
             path = output if state.canonical.document.holds(output) else output[:-1]
-            yield from (replace(p, message=f"{metric.word()} {p.message}") for p in placed(error, path))
+            yield from (replace(p, message=f"{metric.word()}: {p.message}") for p in placed(error, path))
     for count in range(2, 1 if found else len(training.metrics) + 1):
         try:
             labels(training.metrics[:count], graph)

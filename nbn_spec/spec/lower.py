@@ -192,8 +192,17 @@ def check_names(state: Lowering) -> None:
         things = [f"an {kind}" if kind == "input" else f"a {kind}" for kind in owners]
         things += [COUNTS.get(nodes[name], f"{nodes[name]} nodes")] if nodes[name] else []
         message = f'the name "{name}" stands for {" and ".join(things)}'
-        state.complain("NBN200", path, message, "give each its own name", of_key=not nodes[name])
+        hint = "give each its own name"
+        state.complain("NBN200", path, message, hint, notes=first_of(state, name), of_key=not nodes[name])
         state.broken.add(name)
+
+
+def first_of(state: Lowering, name: str) -> list[str]:
+    """The line of the first node of a name, of several."""
+    written = state.canonical.document.value.get("nodes", ())
+    places = [i for i, node in enumerate(written) if isinstance(node, Mapping) and node.get("name") == name]
+    lines = state.canonical.document.lines([("nodes", places[0])]) if len(places) > 1 else [None]
+    return [f"the first one stands in line {lines[0]}"] if lines[0] else []
 
 
 def name_of(state: Lowering, name: str) -> Steps:
@@ -227,13 +236,35 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     made = []
     for name in sorted_names(state, nodes):
         node = nodes[name]
-        if is_unclear(state, node) or name in state.broken or not state.broken.isdisjoint(node.inputs):
+        if (
+            is_unclear(state, node)
+            or has_wrong_count(state, node)
+            or name in state.broken
+            or not state.broken.isdisjoint(node.inputs)
+        ):
             state.broken.add(name)
         elif (lowered := lower_node(state, node)) is not None:
             made.append(lowered)
         else:
             state.broken.add(name)
     return made
+
+
+def has_wrong_count(state: Lowering, node: Any) -> bool:
+    """Whether a node has more or fewer inputs than its op takes, which is told: it needs no shapes."""
+    op, count = OPS[node.op], len(node.inputs)
+    names = op.operands(count)
+    if count == len(names) and count:
+        return False
+    want = "at least one input" if op.variadic else f"{len(names)} input{'s' * (len(names) > 1)}"
+    hint = no_inputs(state) if not count else ""
+    if len(names) == 1 < count:
+        hint = f"join them first: {json.dumps({'op': 'concatenate', 'inputs': node.inputs})}"
+    message = f'wrong number of inputs at node "{state.called(node.name)}" ({op.word()})'
+    notes = [f"{op.word()} takes {want} ({', '.join(names) or 'x0, …'}), got {count}"]
+    notes += state.paths(node.name, [name for name in node.inputs if name in state.values])
+    state.complain("NBN206", state.inputs_of(node.name), message, hint, notes=notes)
+    return True
 
 
 def is_unclear(state: Lowering, node: Any) -> bool:
@@ -314,17 +345,12 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
 
 def complain_of_shapes(state: Lowering, op: Op, node: Any, problem: ShapeProblem) -> None:
     """A complaint about a node that cannot take its operands: both shapes, and the ways by which they came."""
-    arity = len(op.operands(len(node.inputs))) != len(node.inputs)
-    title = "wrong number of inputs" if arity else "shape mismatch"
-    hint = declaration(state, op, node) or (no_inputs(state) if not node.inputs else "")
-    if arity and len(op.operands(2)) == 1 < len(node.inputs):
-        hint = f"join them first: {json.dumps({'op': 'concatenate', 'inputs': node.inputs})}"
-    notes = [str(problem), *state.paths(node.name, node.inputs)]
-    message = f'{title} at node "{node.name}" ({op.word()})'
     path = (*state.canonical.origins[node.name], problem.attribute)
     if not state.canonical.document.holds(path):
         path = state.inputs_of(node.name)
-    state.complain("NBN206" if arity else "NBN203", path, message, hint, notes=notes)
+    message = f'shape mismatch at node "{state.called(node.name)}" ({op.word()})'
+    notes = [str(problem), *state.paths(node.name, node.inputs)]
+    state.complain("NBN203", path, message, declaration(state, op, node), notes=notes)
 
 
 def declaration(state: Lowering, op: Op, node: Any) -> str:
@@ -338,6 +364,8 @@ def declaration(state: Lowering, op: Op, node: Any) -> str:
         declared = {"shape": list(prediction[:-1]), "dtype": "int64"}
         hint = f'declare "{name}" as {json.dumps(declared)}'
         other = op.word().removeprefix("sparse_")
+        if len(prediction) > 2:
+            return f'{hint}; or is {{"op": "flatten"}} missing, behind an input of several axes?'
         return f'{hint}, or use "{other}" for one-hot targets' if target == prediction else hint
     column = (*target, 1) == prediction and not op.integers
     return f'declare "{name}" as {{"shape": {json.dumps(list(prediction))}}}' if column else ""
@@ -361,7 +389,8 @@ def lower_op(state: Lowering, node: Any, path: Steps) -> Op | None:
     try:
         return kind(**attributes)
     except AttributeProblem as problem:
-        state.complain("NBN205", (*path, problem.name), f'node "{node.name}": {problem}')
+        message = f'node "{state.called(node.name)}": {problem}'
+        state.complain("NBN205", (*path, *problem.place), message)
         return None
 
 
@@ -391,11 +420,12 @@ def complain_of_values(state: Lowering, node: Any, name: str, have: Shape, param
     """A complaint about exact values of the wrong shape."""
     read = node.inputs[0]
     cause = f'{name} is {show(have)}; for the input "{read}" {show(state.values[read][0])} it must be'
+    turned = len(have) == len(param.shape) == 2 and have[0] == param.shape[1] != have[1]
     state.complain(
         "NBN203",
         (*state.canonical.origins[node.name], name, "value"),
-        f'shape mismatch at node "{node.name}" ({node.op})',
-        TRANSPOSED if have == param.shape[::-1] else f"give {param.layout}" if param.layout else "",
+        f'shape mismatch at node "{state.called(node.name)}" ({node.op})',
+        TRANSPOSED if turned else f"give {param.layout}" if param.layout else "",
         notes=[f"{cause} {show(param.shape)}: {disagreement(have, param.shape)}", *state.paths(node.name, [read])],
     )
 
@@ -407,7 +437,7 @@ def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
             state.broken.add(node.name)
             if state.is_blind or state.may_be_invented(name):
                 return
-            message = f'node "{node.name}" reads "{name}", but nothing is called so'
+            message = f'node "{state.called(node.name)}" reads "{name}", but nothing is called so'
             few = len(state.problems) < MOST_SUGGESTIONS
             hint = suggestion(name, known - {node.name} - state.invented) if few else ""
             state.complain("NBN201", state.inputs_of(node.name, number), message, hint)

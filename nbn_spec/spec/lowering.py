@@ -70,7 +70,9 @@ class Lowering:
     @property
     def is_blind(self) -> bool:
         """Whether names may be missing because what declares them is broken as a whole."""
-        return any((kind,) in self.silent for kind in ("inputs", "parameters", "constants"))
+        twice = {problem.path for problem in self.canonical.document.problems if problem.code == "NBN102"}
+        kinds = ("inputs", "parameters", "constants")
+        return ("nodes",) in twice or any((kind,) in self.silent | twice for kind in kinds)
 
     def inputs_of(self, node: str, number: int | None = None) -> Steps:
         """The place of a node's inputs, or of one of them: the node itself, where the author left them out."""
@@ -90,4 +92,10 @@ class Lowering:
 
     def paths(self, node: str, inputs: Sequence[str]) -> list[str]:
         """A line for each operand of a node: the way by which its shape came there."""
-        return [f"path: {self.route(name)} → {node}" for name in dict.fromkeys(inputs)]
+        return [f"path: {self.route(name)} → {self.called(node)}" for name in dict.fromkeys(inputs)]
+
+    def called(self, node: str) -> str:
+        """A node's name as the author knows it: without what sugar was expanded to."""
+        written, _, _ = node.rpartition("/")
+        origins = self.canonical.origins
+        return written if written in origins and origins[written] == origins[node] else node

@@ -139,7 +139,7 @@ def check_pair(slips: Slips, before: Token, token: Token) -> None:
         slips.complain(before.start, before.end, "a comma too many", hint)
     elif token.kind == "colon" and token.text != ":" and before.is_key:
         slips.put(token.start, token.end, ":")
-        slips.complain(token.start, token.end, f"{token.text} stands for a colon", COLON)
+        slips.complain(token.start, token.end, f"a colon belongs here, not {token.text}", COLON)
     elif before.kind in END and token.kind in BEGIN and token.start > before.end and token.depth:
         slips.letters[before.end] = ":" if before.is_key else ","
         what, hint = ("colon", COLON) if before.is_key else ("comma", "commas separate values, and keys")

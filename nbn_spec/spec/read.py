@@ -34,15 +34,31 @@ DIGITS = 300
 TOKENS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
 PAIRS = {"{": "}", "[": "]"}
 SAID = {
-    "Invalid control": "inside of strings a line break is written \\n, a tab \\t; or a closing quote is missing",
-    "Invalid \\": 'inside of strings a \\ is written \\\\; in paths, "/" does on every system',
-    "Extra data": "the document has ended before this: one closing bracket too many?",
-    "Unterminated": "the closing quote is missing",
+    "Expecting ',' delimiter": ("a comma or a closing bracket is missing", ""),
+    "Expecting ':' delimiter": ("a colon is missing", 'write "key": value'),
+    "Expecting property name": ("a key is missing, in double quotes", ""),
+    "Expecting value": ("a value is missing", ""),
+    "Illegal trailing comma": ("a comma too many", ""),
+    "Extra data": ("the document has ended before this", "a file holds one document"),
+    "Invalid control": (
+        "a string goes over the end of its line",
+        "the closing quote is missing; or within a string, a line break is written \\n, a tab \\t",
+    ),
+    "Invalid \\": (
+        "a \\ that means nothing here",
+        'inside of strings a \\ is written \\\\; in paths, "/" does on every system',
+    ),
+    "Unterminated": ("a string does not end", "the closing quote is missing"),
 }
-"""By what Python's reader says, what to do."""
+"""What Python's reader says in our words, and what to do."""
 SEEN = {
+    r".?(<{7}|={7}|>{7})": "a merge is unfinished: keep one side, and delete the three lines of these signs",
+    r".?`{3}": "this line belongs to the text around the document: delete it",
+    r".?(\.{3}|…)": "an ellipsis is no JSON: write out what stands there",
     r".?[A-Za-z_]\w*\s*:": "strings and keys stand in double quotes",
     r".?[“”„‘’`]": 'these are the quotes of printed text: write "',
+    r".?\(": "lists stand in square brackets",
+    r'"\w': "a quote is missing, here or before: a string stands between two of them",
     r"\d[-+.\w]|.?[-+.]": "numbers are written like 3, -0.5 and 1e-3",
 }
 """By what stands there, the sign before it included, what to do."""
@@ -168,7 +184,8 @@ def read(content: bytes, where: str = "") -> Document:
     document = read_value(content, where)
     if not isinstance(document.value, dict):
         message = f"expected an object, got {shorten(document.value)}"
-        found = Problem("NBN112", pointer(where, ()), message, path=())
+        hint = 'a document begins with { and holds "name", "nodes" and "outputs"'
+        found = Problem("NBN112", pointer(where, ()), message, hint, path=())
         raise SpecError.of(document.located([*document.problems, found]))
     return document
 
@@ -206,8 +223,7 @@ def unmendable(text: Text, problems: list[Problem], error: json.JSONDecodeError)
     """The slips before the place where no JSON can be made out, and that place."""
     span = text.span(error.pos, error.pos + 1)
     hint = next_to(text, error)
-    said = error.msg.removesuffix(" starting at").removesuffix(" at")
-    last = Problem("NBN101", str(span), f"is not JSON: {said}", hint, span=span)
+    last = Problem("NBN101", str(span), f"is not JSON: {in_our_words(error)[0]}", hint, span=span)
     here = position(last, text.file)
     return [*(problem for problem in problems if position(problem, text.file) < here), last]
 
@@ -287,33 +303,49 @@ def check_nesting(document: Mapping[str, Any]) -> None:
 def next_to(text: Text, error: json.JSONDecodeError) -> str:
     """What to do about the place where reading ended, for the help line."""
     content, at = text.content, error.pos
-    if not content.strip():
-        return "the text is empty"
     rest = content[at : at + 30].split("\n", maxsplit=1)[0].strip()
-    for words, hint in SAID.items():
-        if error.msg.startswith(words):
-            return hint
     for pattern, hint in SEEN.items():
-        if re.match(pattern, content[max(at - 1, 0) : at] + rest):
+        if re.match(pattern, content[max(at - 1, 0) : at] + rest, re.DOTALL):
             return hint
+    if error.msg.startswith("Extra data") and rest[0] in "]}":
+        return "there is one closing bracket too many"
+    if hint := in_our_words(error)[1]:
+        return hint
     if not rest:
         return f"the text ends too early{never_closed(text, at)}"
-    return f"it stands before: {shorten(rest)}{never_closed(text, at) if rest[0] in '[]{}' else ''}"
+    return f"this stands there: {shorten(rest)}{never_closed(text, at) if rest[0] in '[]{}' else ''}"
+
+
+def in_our_words(error: json.JSONDecodeError) -> tuple[str, str]:
+    """What Python's reader says, and what to do."""
+    if not error.doc.strip():
+        return "the text is empty", 'a document begins with { and holds "name", "nodes" and "outputs"'
+    known = (said for words, said in SAID.items() if error.msg.startswith(words))
+    return next(known, (error.msg, ""))
 
 
 def never_closed(text: Text, at: int) -> str:
-    """The innermost bracket before a place that is still open there."""
+    """The bracket before a place that is still open there: by the indentation or, if that is silent, the last."""
     waiting: list[tuple[str, int]] = []
+    suspect: tuple[str, int] | None = None
     for token in TOKENS.finditer(text.content, 0, at):
         mark = token.group()[0]
         if mark in "[{":
             waiting.append((mark, token.start()))
         elif mark in "]}" and waiting:
-            waiting.pop()
+            opened = waiting.pop()
+            if suspect is None and indent(text, token.start()) < indent(text, opened[1]):
+                suspect = opened
     if not waiting:
         return ""
-    mark, start = waiting[-1]
+    mark, start = suspect or waiting[-1]
     return f'; the "{mark}" of line {text.line_of(start)} waits for its "{PAIRS[mark]}"'
+
+
+def indent(text: Text, position: int) -> int:
+    """By how much the line of a place is indented."""
+    line = text.content[text.starts[text.line_of(position) - 1] :][:200]
+    return len(line) - len(line.lstrip(" \t"))
 
 
 def complaints(document: Any, doubts: Doubts, where: str) -> Iterator[Problem]:
