@@ -28,12 +28,13 @@ from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
 from nbn_spec.params import Layout, Seed, mebibytes
 from nbn_spec.record import AttributeProblem, freeze
-from nbn_spec.source import Source
+from nbn_spec.source import Source, address, near
 from nbn_spec.train import Training
 from nbn_spec.version import VERSION
 
 FORMAT = 1
 """The archive format's version; a newer one is refused."""
+HINT = "an archive is an .npz that nbn_spec saved, such as runs/NAME/model.npz"
 LARGEST_GRAPH = 2**28
 """Bytes: no graph member is larger."""
 DEFLATED = 1032
@@ -109,10 +110,27 @@ def load(path: str | Path, max_memory: int | None = None) -> Saved:
             check_text_size(archive, str(path), max_memory)
             return read(archive, str(path), max_memory)
     except FileNotFoundError:
-        raise ArchiveError("NBN500", str(path), "there is no such file") from None
+        raise absent(str(path)) from None
     except DAMAGED as error:
-        hint = "an archive is an .npz that nbn_spec saved, such as runs/NAME/model.npz"
+        run = f"this is a spec: run it first (python -m nbn_spec run {path})"
+        hint = run if looks_like_a_spec(path) else HINT
         raise ArchiveError("NBN500", str(path), f"cannot be read as an archive: {error}", hint) from None
+
+
+def absent(path: str) -> ArchiveError:
+    """The error for an archive that is not there."""
+    if found := address(path):
+        return ArchiveError("NBN500", found, "addresses are not read", "download the file, and give its path")
+    return ArchiveError("NBN500", path, "there is no such file", near(Path(path), path))
+
+
+def looks_like_a_spec(path: str | Path) -> bool:
+    """Whether a file begins as a JSON object does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    except (OSError, ValueError):
+        return False
 
 
 def check_sizes(archive: zipfile.ZipFile, size: int, where: str) -> None:

@@ -95,10 +95,10 @@ def front(source: Source, seed: int | None = None) -> Front:
     valid = validate(opened(source)) if not isinstance(source, ModelSpec) else built(source)
     document = valid.document
     if valid.spec is None:
-        return Front(document, tuple(document.located(merged(document.problems))))
+        return Front(document, tuple(merged(document.located(document.problems))))
     canonical = reseeded(normalize(valid.spec, document), seed)
     lowered = lower(canonical, valid.broken, valid.unusable, valid.guessed)
-    problems = document.located(merged([*document.problems, *lowered.problems]))
+    problems = merged(document.located([*document.problems, *lowered.problems]))
     return Front(document, tuple(problems), canonical, None if problems else lowered.graph, lowered.inputs)
 
 
@@ -120,11 +120,15 @@ def opened(source: object) -> Document:
 
 
 def merged(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems without those that say the same of the same place."""
+    """The problems without those that say the same of the same place.
+
+    Of a word that is no JSON, such as ``None``, it is enough to hear what should stand there.
+    """
     found: dict[object, Problem] = {}
     for problem in problems:
         found.setdefault((problem.code, problem.span or problem.path, problem.message), problem)
-    return list(found.values())
+    told = {problem.span for problem in found.values() if problem.span and problem.code == "NBN112"}
+    return [problem for problem in found.values() if problem.code != "NBN101" or problem.span not in told]
 
 
 def named(problems: Iterable[Problem], canonical: Canonical) -> list[Problem]:

@@ -20,11 +20,14 @@ def checked(graph: Graph, source: Source, inputs: Sequence[Input], place: Place)
 def fitted(
     found: Mapping[str, Loaded], inputs: Sequence[Input], dtype: str, domains: Mapping[str, Sequence[Domain]]
 ) -> dict[str, Array]:
-    """The arrays as the inputs take them; raises :class:`DataError` with all that does not fit."""
+    """The arrays as the inputs take them; raises :class:`DataError` with all that is wrong or does not fit."""
     arrays: dict[str, Array] = {}
     problems: list[Problem] = []
     for item in inputs:
         loaded = found[item.name]
+        if loaded.problems:
+            problems += loaded.problems
+            continue
         try:
             arrays[item.name] = conform(item, loaded.array, dtype, loaded.origin)
             for domain in domains.get(item.name, ()):
@@ -74,14 +77,18 @@ def sizes(inputs: Sequence[Input], arrays: Mapping[str, Array]) -> dict[str, int
     """What number each symbol stands for; raises :class:`DataError` where arrays disagree or hold no example."""
     found: dict[str, int] = {}
     owner: dict[str, str] = {}
+    problems: list[Problem] = []
     for item in inputs:
         for dim, length in zip(item.shape, arrays[item.name].shape, strict=True):
             if not isinstance(dim, str):
                 continue
             if found.setdefault(dim, length) != length:
                 message = f'{dim} is {length} here, but {found[dim]} in "{owner[dim]}"'
-                raise DataError("NBN303", item.name, message, "every input needs the same number of examples")
-            if length == 0:
-                raise DataError("NBN303", item.name, "holds no examples")
+                hint = "every input needs the same number of examples"
+                problems.append(Problem("NBN303", item.name, message, hint))
+            elif length == 0:
+                problems.append(Problem("NBN303", item.name, "holds no examples"))
             owner.setdefault(dim, item.name)
+    if problems:
+        raise DataError.of(problems)
     return found

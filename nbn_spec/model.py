@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -189,6 +189,13 @@ class Model:
             raise DataError("NBN306", self.graph.name, f"needs its data by name: {names}", '{"name": array, …}')
         return {self._needed[0].name: data}
 
+    def _alone(self, method: str, others: tuple[Never, ...]) -> None:
+        """Refuse arrays one behind the other, as other libraries take them; raises :class:`DataError`."""
+        if others:
+            names = ", ".join(f'"{item.name}": {item.name}' for item in self.graph.inputs)
+            message = f"{method} takes all data as one argument, not as {len(others) + 1}"
+            raise DataError("NBN306", self.graph.name, message, f"give the arrays by name: {method}({{{names}}})")
+
     def _checked(self, data: Arrays | object, values: Iterable[str]) -> dict[str, Array]:
         """Every input that these values need, from ``data`` or else from the spec."""
         wanted = self.graph.needed_inputs(values)
@@ -214,8 +221,9 @@ class Model:
             bound.backward()
         return bound, grad
 
-    def gradients(self, data: Arrays | object = None) -> tuple[float, dict[str, Array]]:
+    def gradients(self, data: Arrays | object = None, *others: Never) -> tuple[float, dict[str, Array]]:
         """The loss, and its derivative by every trainable parameter; on the spec's own data if none is given."""
+        self._alone("gradients", others)
         bound, grad = self._traced(data, keep=False)
         return float(bound.arrays[self._loss()]), self._trained(grad)
 
@@ -224,8 +232,9 @@ class Model:
         views = self.layout.views(grad)
         return {item.name: views[item.name] for item in self.graph.parameters if item.trainable}
 
-    def trace(self, data: Arrays | object = None) -> Trace:
+    def trace(self, data: Arrays | object = None, *others: Never) -> Trace:
         """One forward and backward pass with every value and every gradient, by name."""
+        self._alone("trace", others)
         bound, grad = self._traced(data, keep=True)
         names = [*self.graph.leaves, *self.graph.forward_order]
         values = {name: bound.arrays[name] for name in names if name in bound.arrays}
@@ -234,8 +243,9 @@ class Model:
         nodes = {name: bound.arrays[slot] for name, slot in slots.items() if slot in bound.arrays}
         return Trace(values, {**self._trained(grad), **nodes})
 
-    def evaluate(self, data: Arrays | object = None) -> dict[str, float]:
+    def evaluate(self, data: Arrays | object = None, *others: Never) -> dict[str, float]:
         """``loss`` and the spec's metrics, on ``data`` or else on the spec's own."""
+        self._alone("evaluate", others)
         training = self.training
         arrays = self._checked(data, [self._loss(), *metrics.compared(training.metrics, self.graph)])
         size = self._afford("evaluate", arrays, training=training).batch or 1
@@ -245,7 +255,7 @@ class Model:
     def fit(
         self,
         data: Arrays | None = None,
-        *,
+        *others: Never,
         epochs: int | None = None,
         on_epoch: OnEpoch | None = None,
         stop: Stop = never,
@@ -257,10 +267,12 @@ class Model:
         Raises :class:`DataError`, :class:`TrainingError` where training cannot start, :class:`GraphError` for more
         than memory holds, and :class:`Diverged`.
         """
+        self._alone("fit", others)
         return self.trainer(data, epochs=epochs).run(on_epoch, stop)
 
-    def trainer(self, data: Arrays | None = None, *, epochs: int | None = None) -> Trainer:
+    def trainer(self, data: Arrays | None = None, *others: Never, epochs: int | None = None) -> Trainer:
         """Everything that training needs, checked and bound, before its first step. Raises as :meth:`fit` does."""
+        self._alone("trainer", others)
         training = self.training if epochs is None else replace(self.training, epochs=whole(epochs))
         loss = [self.graph.loss] if self.graph.loss else []
         arrays = self._checked(data, [*loss, *metrics.compared(training.metrics, self.graph)])

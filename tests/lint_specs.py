@@ -1,4 +1,4 @@
-"""Specs for the lint: what each rule warns about, and, as like as possible, what it does not."""
+"""Specs for the lint: how they are made, and what each rule warns about."""
 
 from __future__ import annotations
 
@@ -98,6 +98,48 @@ TABLE = np.array([[i // 2 % 2, i % 2] for i in range(40)])
 UNUSED = {"extra": {"shape": ["N", 1]}}
 PAIR = {"parameters": {"a": {"value": 2}, "b": {"value": 5}}}
 STANDARD = op("standardize", inputs="x")
+ZEROS = [[a, 0] for a, _ in X]
+PICTURES = np.column_stack([RNG.normal(size=(12, 20)), np.zeros(12)])
+SHIFT = np.eye(2, k=1).tolist()
+JOINED = op("concatenate", name="xy", inputs=["x", "y"])
+
+
+def swapped(document):
+    """The same with the inputs of the loss the other way round."""
+    return {**document, "loss": {**document["loss"], "inputs": document["loss"]["inputs"][::-1]}}
+
+
+def first(name, document):
+    """The same with another input first."""
+    inputs = document["inputs"]
+    return {**document, "inputs": {name: inputs[name], **inputs}}
+
+
+def with_input(name, values, document):
+    """The same with one more input of data."""
+    item = {"shape": ["N", *np.shape(values)[1:]]}
+    data = {"values": {**document["data"]["values"], name: values}}
+    return {**document, "inputs": {**document["inputs"], name: item}, "data": data}
+
+
+def autoencoder(*nodes, **more):
+    """A model whose loss compares the last of its nodes with x; y is another input."""
+    document = chain(*nodes, **more)
+    return {**document, "loss": {**document["loss"], "inputs": [document["loss"]["inputs"][0], "x"]}}
+
+
+def csv(read, target, columns=None, **more):
+    """A model with an input and a target from a csv file that is not there."""
+    shapes = {"x": np.zeros((1, len(read))), "y": np.zeros((1, len(target)))}
+    entries = {"x": read, "y": target} if columns is None else columns
+    return {**chain(linear(len(target)), **shapes, **more), "data": {"csv": "none.csv", "columns": entries}}
+
+
+def unbatched(document):
+    """The same with shapes of as many examples as there are."""
+    sizes = {name: np.shape(values) for name, values in document["data"]["values"].items()}
+    return {**document, "inputs": {name: {"shape": list(size)} for name, size in sizes.items()}}
+
 
 WARNED = {
     "901 two linear layers": ("NBN901", "n1", ("nodes", "n1"), chain(linear(4), linear())),
@@ -161,6 +203,13 @@ WARNED = {
         "NBN905", "categorical_crossentropy_1", ("loss", "from_logits"),
         classes(linear(3), op("log_softmax"), logits=True),
     ),
+    "905 a softmax of a softmax": (
+        "NBN905", "n2", ("nodes", "n2"), classes(linear(3), op("softmax"), op("softmax"))
+    ),
+    "905 a softmax of sigmoids, sparse": (
+        "NBN905", "n1", ("nodes", "n1"),
+        sparse(op("dense", units=3, activation="sigmoid"), op("softmax")),
+    ),
     "906 softmax, yes or no": (
         "NBN906", "binary_crossentropy_1", ("loss",), binary(linear(3), op("softmax"), y=ONE_HOT)
     ),
@@ -175,10 +224,23 @@ WARNED = {
         "NBN906", "hinge_1", ("loss",),
         chain(linear(), op("sigmoid"), loss="hinge", y=[[2 * bit - 1] for [bit] in BITS]),
     ),
+    "906 each class counted by itself": (
+        "NBN906", "train", ("train", "metrics", 1),
+        classes(linear(3), op("softmax"), train={"metrics": ["accuracy", "binary_accuracy"]}),
+    ),
     "907 softmax": ("NBN907", "n1", ("nodes", "n1"), binary(linear(), op("softmax"))),
     "907 dense": ("NBN907", "n0", ("nodes", "n0"), binary(op("dense", units=1, activation="softmax"))),
     "907 a loss over one class": (
         "NBN907", "categorical_crossentropy_1", ("loss",), classes(linear(), op("sigmoid"), y=[[1]] * 12)
+    ),
+    "907 over the examples": (
+        "NBN907", "n1", ("nodes", "n1", "axis"), classes(linear(3), op("softmax", axis=0))
+    ),
+    "907 over the examples, counted from behind": (
+        "NBN907", "n1", ("nodes", "n1", "axis"), classes(linear(3), op("log_softmax", axis=-2), read="n0")
+    ),
+    "907 a number of each example": (
+        "NBN907", "n2", ("nodes", "n2"), chain(linear(), op("reshape", shape=["N"]), op("softmax"), read="n0")
     ),
     "908 relu, scores": ("NBN908", "n1", ("nodes", "n1"), binary(linear(), op("relu"), logits=True)),
     "908 softplus, classes": ("NBN908", "n1", ("nodes", "n1"), sparse(linear(3), op("softplus"), logits=True)),
@@ -235,6 +297,7 @@ WARNED = {
         "NBN913", "train", ("train", "batch_size"),
         graph([("l", "multiply", ["a", "b"])], **PAIR, train={"batch_size": 4}),
     ),
+    "913 no epochs": ("NBN913", "train", ("train", "epochs"), chain(*TWO, train={"epochs": 0})),
     "914 sgd above": ("NBN914", "train", ("train", "optimizer", "learning_rate"), chain(*TWO, train=sgd(6))),
     "914 sgd below": ("NBN914", "train", ("train", "optimizer", "learning_rate"), chain(*TWO, train=sgd(9e-5))),
     "914 adam above": ("NBN914", "train", ("train", "optimizer", "learning_rate"), chain(*TWO, train=adam(0.2))),
@@ -280,143 +343,38 @@ WARNED = {
         "NBN916", "n2", ("nodes", "n2"),
         chain(linear(), op("sum", axis=1, keepdims=True), op("divide", inputs=["n0", "n1"]), linear()),
     ),
-}  # fmt: skip
-
-QUIET = {
-    "901 an activation between": ("NBN901", chain(*TWO)),
-    "901 a bottleneck": ("NBN901", chain(linear(1), linear(3), op("tanh"), linear())),
-    "901 another reader": (
-        "NBN901",
-        chain(linear(2), linear(2), op("add", inputs=["n0", "n1"]), op("tanh"), linear()),
+    "916 a column of zeros": ("NBN916", "x", ("inputs", "x"), chain(linear(), x=ZEROS)),
+    "916 a column beside the bias": (
+        "NBN916", "x", ("inputs", "x"), chain(linear(), x=[[a, 3] for a, _ in X], x_more=SCALED)
     ),
-    "901 another reader of the copy": (
-        "NBN901", chain(linear(2), op("identity"), linear(2), op("add", inputs=["n1", "n2"]), op("tanh"), linear())
+    "917 a crossentropy": (
+        "NBN917", "binary_crossentropy_1", ("loss", "inputs"), swapped(binary(linear(), op("sigmoid")))
     ),
-    "901 an output itself": ("NBN901", chain(linear(4), linear(), outputs=["n0", "n1"])),
-    "901 frozen": (
-        "NBN901",
-        chain(op("linear", weight={"value": [[1, 0], [1, 1]], "trainable": False}), linear()),
+    "917 a distance": ("NBN917", "mean_squared_error_1", ("loss", "inputs"), swapped(chain(*TWO))),
+    "917 computed from data": (
+        "NBN917", "mean_squared_error_1", ("loss", "inputs"),
+        {**(d := chain(linear(), op("negative", inputs="y"), read="n0")), "outputs": ["n0"],
+         "loss": {**d["loss"], "inputs": ["n1", "n0"]}},
     ),
-    "901 joined steps": (
-        "NBN901", chain(linear(4), op("flatten"), linear(), x=np.reshape(X, (12, 1, 2)).repeat(3, 1).tolist())
+    "918 joined": ("NBN918", "xy", ("nodes", "xy", "inputs"), chain(JOINED, linear())),
+    "918 added behind a layer": (
+        "NBN918", "b", ("nodes", "b", "inputs"),
+        chain(linear(name="a", inputs="x"), linear(name="b", inputs="y"), op("add", name="c", inputs=["a", "b"])),
     ),
-    "902 drawn": ("NBN902", chain(*TWO)),
-    "902 a single layer": ("NBN902", classes(linear(3, weight="zeros"), logits=True)),
-    "902 one unit": ("NBN902", chain(linear(1, weight="zeros"), op("tanh"), linear())),
-    "902 other biases": ("NBN902", chain(linear(3, weight="ones", bias="plain"), op("tanh"), linear())),
-    "902 the end of a residual branch": ("NBN902", chain(*RESIDUAL)),
-    "902 frozen": (
-        "NBN902", chain(op("linear", weight={"value": [[1, 1], [1, 1]], "trainable": False}), op("tanh"), linear())
+    "918 inputs left out": ("NBN918", "n0", ("nodes", "n0"), first("y", chain(*TWO))),
+    "918 inputs left out of a dense without a name": (
+        "NBN918", "dense_1", ("nodes", "dense_1/linear"),
+        {**(d := first("y", chain(linear(), linear()))), "outputs": ["n1"],
+         "nodes": [op("dense", units=2, activation="tanh"), d["nodes"][1]]},
     ),
-    "902 no loss": (
-        "NBN902",
-        {k: v for k, v in chain(linear(3, weight="ones"), op("tanh"), linear()).items() if k != "loss"},
+    "918 a narrow way to classes": (
+        "NBN918", "n0", ("nodes", "n0"), first("y", classes(linear(2), op("tanh"), linear(3), op("softmax")))
     ),
-    "903 crossentropy": ("NBN903", binary(linear(), op("sigmoid"))),
-    "903 shares, no labels": ("NBN903", chain(linear(), op("sigmoid"), y=SHARES)),
-    "903 no sigmoid": ("NBN903", chain(linear(), y=BITS)),
-    "903 softmax of what is not one-hot": ("NBN903", chain(linear(3), op("softmax"), y=[[1, 1, 0]] * 12)),
-    "903 an autoencoder": (
-        "NBN903",
-        {**(d := chain(linear(1), op("tanh"), linear(2), op("sigmoid"), y=TABLE[:12].tolist())),
-         "inputs": {"x": d["inputs"]["x"]}, "data": {"values": {"x": TABLE[:12].tolist()}},
-         "loss": {"op": "mean_squared_error", "inputs": ["n3", "x"]}},
+    "918 a column of the target": ("NBN918", "x", ("data", "columns", "x"), csv(["a", "b"], "b")),
+    "918 a declared column": (
+        "NBN918", "x", ("inputs", "x"), csv(["a", "b"], "b", {"y": "b"}, x_more={"columns": ["a", "b"]})
     ),
-    "904 from logits": ("NBN904", binary(linear(), logits=True)),
-    "904 a mixture": (
-        "NBN904",
-        binary(linear(name="a", inputs="x"), op("sigmoid", name="p"), linear(name="b", inputs="x"),
-               op("sigmoid", name="q"), op("multiply", name="pq", inputs=["p", "q"])),
-    ),
-    "904 one less a probability": (
-        "NBN904", binary(linear(), op("sigmoid"), op("subtract", inputs=["one", "n1"]), constants={"one": 1})
-    ),
-    "904 clipped": (
-        "NBN904", binary(linear(), op("maximum", inputs=["n0", "zero"]), op("minimum", inputs=["n1", "one"]),
-                         constants={"zero": 0, "one": 1}),
-    ),
-    "904 divided by the sum": (
-        "NBN904",
-        classes(linear(3), op("exp"), op("sum", axis=-1, keepdims=True), op("divide", inputs=["n1", "n2"]))
-    ),
-    "904 halved tanh": (
-        "NBN904", binary(linear(), op("tanh"), op("multiply", inputs=["n1", "h"]), op("add", inputs=["n2", "h"]),
-                         constants={"h": 0.5}),
-    ),
-    "905 scores": ("NBN905", binary(linear(), op("sigmoid"), read="n0", logits=True)),
-    "905 probabilities": ("NBN905", classes(linear(3), op("softmax"))),
-    "906 sigmoid, yes or no": ("NBN906", binary(linear(3), op("sigmoid"), y=ONE_HOT)),
-    "906 softmax, classes": ("NBN906", classes(linear(3), op("softmax"))),
-    "906 targets within": ("NBN906", chain(linear(), op("tanh"), y=[[-1]] * 6 + [[1]] * 6)),
-    "906 targets that were rounded": ("NBN906", chain(linear(), op("tanh"), y=[[-1]] * 6 + [[1.0000001]] * 6)),
-    "906 softmax over one column": ("NBN906", binary(linear(), op("softmax"))),
-    "906 sigmoid of one class": ("NBN906", classes(linear(), op("sigmoid"), y=[[1]] * 12)),
-    "906 targets above 0": ("NBN906", chain(linear(), op("softplus"), y=np.abs(REAL).tolist())),
-    "906 hinge of tanh": (
-        "NBN906", chain(linear(), op("tanh"), loss="hinge", y=[[2 * bit - 1] for [bit] in BITS])
-    ),
-    "907 two columns": ("NBN907", classes(linear(2), op("softmax"), y=np.eye(2)[np.arange(12) % 2].tolist())),
-    "908 below a linear layer": ("NBN908", binary(linear(3), op("relu"), linear(), logits=True)),
-    "908 regression": ("NBN908", chain(linear(), op("relu"))),
-    "908 leaky": ("NBN908", binary(linear(), op("leaky_relu"), logits=True)),
-    "909 much alike": ("NBN909", chain(linear())),
-    "909 seldom anything": ("NBN909", chain(linear(), **tall(RARE))),
-    "909 one number far off": ("NBN909", chain(linear(), x=[[i % 2 / 2, 75 * (i == 5)] for i in range(12)])),
-    "909 degrees": ("NBN909", chain(linear(), x=[[i, 25 * i - 120] for i in range(12)])),
-    "909 standardized": ("NBN909", chain(STANDARD, linear(), **tall(APART))),
-    "909 scaled by a constant": (
-        "NBN909", chain(op("multiply", inputs=["x", "s"]), linear(), **tall(PIXELS), constants={"s": 0.004})
-    ),
-    "909 a constant column": ("NBN909", chain(linear(), x=[[a, 5000] for a, _ in X])),
-    "910 all classes": ("NBN910", sparse(linear(3), logits=True)),
-    "910 too few to tell": ("NBN910", sparse(linear(40), logits=True, y=[3 * i for i in range(12)])),
-    "910 tokens": (
-        "NBN910",
-        sparse(linear(5), logits=True, x=np.ones((12, 4, 2)).tolist(), y=[[0, 2, 2, 0]] * 12, y_shape=["N", 4]),
-    ),
-    "910 a single class in a few": ("NBN910", sparse(linear(2), logits=True, x=X[:3], y=[0, 0, 0])),
-    "910 soft targets": ("NBN910", classes(linear(3), logits=True, y=[[0.5, 0.5, 0]] * 12)),
-    "910 padding": (
-        "NBN910",
-        classes(linear(2), logits=True, x=[[[1, 2], [0, 0]]] * 12, y_shape=["N", 2, 2],
-                y=[[[1, 0], [0, 0]]] * 6 + [[[0, 1], [0, 0]]] * 6),
-    ),
-    "910 both answers": ("NBN910", binary(linear(), logits=True)),
-    "911 as many as there are": ("NBN911", chain(*TWO, train={"batch_size": 12})),
-    "912 every row once": (
-        "NBN912",
-        chain(linear(), x=DOUBLED[::2].tolist(), y=DOUBLED_Y[::2], train={"validation": {"fraction": 0.25}})
-    ),
-    "912 a truth table": (
-        "NBN912",
-        chain(linear(), x=TABLE.tolist(), y=TABLE[:, :1].tolist(), train={"validation": {"fraction": 0.25}})
-    ),
-    "912 other targets": (
-        "NBN912", chain(linear(), x=DOUBLED.tolist(), y=RNG.normal(size=(40, 1)).tolist(),
-                        train={"validation": {"fraction": 0.25}}),
-    ),
-    "913 a metric's output": (
-        "NBN913", chain(*TWO, outputs=["n2", "n0"], train={"shuffle": False, "epochs": 5, "log_every": 5}),
-    ),
-    "913 shuffled batches": ("NBN913", chain(*TWO, train={"shuffle": True, "batch_size": 4})),
-    "913 a parameter as output": (
-        "NBN913", graph([("l", "square", "a")], outputs=["b"], **PAIR)
-    ),
-    "914 the tutorial's": ("NBN914", chain(*TWO, train=sgd(2))),
-    "914 the bounds": ("NBN914", chain(*TWO, train=adam(0.1))),
-    "915 two paths, one of them blocked": (
-        "NBN915",
-        graph([("m", "multiply", ["a", "z"]), ("l", "add", ["m", "a"])], parameters={"a": {"value": 2}},
-              constants={"z": 0}),
-    ),
-    "915 one class, a probability": ("NBN915", classes(linear(), op("sigmoid"), y=[[1]] * 12)),
-    "915 frozen": (
-        "NBN915", chain(*TWO, linear(name="side", inputs="x", weight={"trainable": False}, bias=False), read="n2"),
-    ),
-    "915 no loss": ("NBN915", {k: v for k, v in chain(linear()).items() if k != "loss"}),
-    "916 several": ("NBN916", chain(STANDARD, linear())),
-    "916 a mean of three": (
-        "NBN916",
-        chain(linear(3), op("mean", axis=-1, keepdims=True), op("subtract", inputs=["n0", "n1"]), linear()),
-    ),
+    "919 twelve rows": ("NBN919", "x", ("inputs", "x", "shape"), unbatched(chain(*TWO))),
+    "919 one example": ("NBN919", "x", ("inputs", "x", "shape"), unbatched(
+        {**chain(*TWO), "data": {"values": {"x": X[0], "y": REAL[0]}}})),
 }  # fmt: skip

@@ -13,11 +13,12 @@ import graphs
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from lint_quiet import QUIET
 from lint_specs import (
+    ALL,
     BITS,
     ONE_HOT,
     PIXELS,
-    QUIET,
     REAL,
     RNG,
     STANDARD,
@@ -99,7 +100,10 @@ def test_the_models_get_what_they_deserve(path):
     assert found == ([("NBN903", ("loss",))] if behind_sigmoid else [])
 
 
-@pytest.mark.parametrize("name", [name for name in WARNED if name[:3] in ("903", "904", "905", "906")])
+OF_LOSSES = [name for name in WARNED if name[:3] in ("903", "904", "905", "906") and WARNED[name][1] != "train"]
+
+
+@pytest.mark.parametrize("name", OF_LOSSES)
 def test_the_loss_of_the_hint_mends_it(name):
     code, _, _, document = WARNED[name]
     hint = next(problem.hint for problem in lint(subject(document)) if problem.code == code)
@@ -108,6 +112,100 @@ def test_the_loss_of_the_hint_mends_it(name):
         return
     loss, _ = json.JSONDecoder().raw_decode(hint[hint.index('"loss": ') + len('"loss": ') :])
     assert codes({**copy.deepcopy(document), "loss": loss}) == []
+
+
+def hint_of(name):
+    """The hint of a case that is warned of."""
+    code, where, _, document = WARNED[name]
+    return next(p.hint for p in lint(subject(document)) if (p.code, p.where) == (code, where))
+
+
+def test_a_metric_of_the_hint_mends_it():
+    name = "906 each class counted by itself"
+    assert '"accuracy"' in hint_of(name)
+    assert codes({**WARNED[name][3], "train": {"metrics": ["accuracy"]}}) == []
+
+
+def test_the_axis_of_the_hint_mends_it():
+    assert '"axis": -1' in hint_of("907 over the examples")
+    assert codes(classes(linear(3), op("softmax", axis=-1))) == []
+
+
+@pytest.mark.parametrize("name", [name for name in WARNED if name.startswith("917")])
+def test_the_inputs_of_the_hint_turn_a_loss_round(name):
+    document = WARNED[name][3]
+    inputs = json.loads(hint_of(name).removeprefix('"inputs": '))
+    assert inputs == document["loss"]["inputs"][::-1]
+    assert codes({**document, "loss": {**document["loss"], "inputs": inputs}}) == []
+
+
+def test_of_a_loss_that_is_the_same_either_way_that_is_said():
+    for name, same in (("917 a crossentropy", False), ("917 a distance", True)):
+        (problem,) = (p for p in lint(subject(WARNED[name][3])) if p.code == "NBN917")
+        assert ("the same either way" in problem.notes[1]) is same
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, case in WARNED.items() if case[0] == "NBN918" and case[2][0] == "nodes"]
+)
+def test_the_inputs_of_the_hint_mend_a_leak(name):
+    _, where, _, document = WARNED[name]
+    inputs = json.loads(hint_of(name).partition('"inputs": ')[2])
+    nodes = [
+        {**node, "inputs": inputs} if node.get("name", where) == where else node for node in document["nodes"]
+    ]
+    assert "NBN913" not in codes(document)
+    assert "NBN918" not in codes({**document, "nodes": nodes})
+
+
+def test_what_takes_two_operands_is_to_read_another_second():
+    document = chain(linear(name="a", inputs="x"), op("add", inputs=["a", "y"]))
+    (problem,) = lint(subject(document))
+    assert (problem.where, problem.hint) == ("n1", 'let "n1" read something else than "y"')
+
+
+def test_without_the_document_a_leak_is_told_too():
+    full = subject(WARNED["918 inputs left out"][3])
+    found = [(problem.code, problem.where) for problem in lint(Subject(full.graph))]
+    assert found == [("NBN918", "n0")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "hint"),
+    [
+        ({"x": ["a", "b"], "y": "b"}, '"x": ["a"], and "shape": ["N", 1]'),
+        ({"x": {"column": ["a", "b"], "standardize": True}, "y": "b"}, '"column": ["a"], and'),
+        ({"y": "b"}, '"columns": ["a"], and'),
+        ({"x": "b", "y": "b"}, ""),
+        ({"x": "b", "y": ["b", "c"]}, 'read other columns as "x"'),
+    ],
+)
+def test_a_column_of_the_target_is_left_out_of_the_input(columns, hint):
+    width = 1 if columns.get("x") == "b" else 2
+    given = {"columns": ["a", "b"]} if "x" not in columns else {}
+    y = [[0.0] * (2 if isinstance(columns["y"], list) else 1)]
+    document = chain(linear(len(y[0])), x=[[0.0] * width], y=y, x_more=given)
+    found = lint(subject({**document, "data": {"csv": "none.csv", "columns": columns}}))
+    assert [hint in problem.hint for problem in found if problem.code == "NBN918"] == [True] * bool(hint)
+
+
+@pytest.mark.parametrize("name", [name for name in WARNED if name.startswith("919")])
+def test_the_shapes_of_the_hint_give_a_batch(name):
+    inputs, _ = json.JSONDecoder().raw_decode(hint_of(name).removeprefix('"inputs": '))
+    assert inputs == {"x": {"shape": ["N", 2]}, "y": {"shape": ["N", 1]}}
+    assert codes({**WARNED[name][3], "inputs": inputs, "data": {"values": ALL}}) == []
+
+
+def test_a_constant_column_is_told_with_its_number():
+    assert "column 1 (always 0)" in lint(subject(WARNED["916 a column of zeros"][3]))[0].message
+    assert '"b" (always 3)' in lint(subject(WARNED["916 a column beside the bias"][3]))[0].message
+    minus = chain(linear(), x=[[a, -0.0] for a, _ in X])
+    assert "(always 0)" in lint(subject(minus))[0].message
+
+
+def test_of_a_training_without_epochs_only_that_is_said():
+    document = chain(*TWO, train={"epochs": 0, "shuffle": True, "log_every": 5})
+    assert [problem.path for problem in lint(subject(document))] == [("train", "epochs")]
 
 
 def test_a_harmless_log_softmax_is_called_so():

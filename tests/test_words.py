@@ -48,9 +48,9 @@ MEANT = {
     "metric": (put("/train/metrics/0", "acc"), "#/train/metrics/0", 'did you mean "accuracy"?'),
     "key": (put("/nodes/0/kernel_initializer", "he"), "#/nodes/0/kernel_initializer", 'did you mean "weight"?'),
     "rate": (put("/train/optimizer/lr", 1), "#/train/optimizer/lr", 'did you mean "learning_rate"?'),
-    "rate elsewhere": (put("/train/learning_rate", 1), "#/train/learning_rate", 'it belongs into "optimizer"'),
-    "rate elsewhere by another's word": (put("/train/lr", 1), "#/train/lr", 'it belongs into "optimizer"'),
-    "epochs elsewhere": (put("/epochs", 1), "#/epochs", 'it belongs into "train"'),
+    "rate elsewhere": (put("/train/learning_rate", 1), "#/train/learning_rate", 'it belongs in "optimizer"'),
+    "rate elsewhere by another's word": (put("/train/lr", 1), "#/train/lr", 'it belongs in "optimizer"'),
+    "epochs elsewhere": (put("/epochs", 1), "#/epochs", 'it belongs in "train"'),
     "type for name": (
         put("/train/optimizer", {"type": "adam"}),
         "#/train/optimizer/type",
@@ -74,7 +74,7 @@ MEANT = {
     "every activation": (
         put("/nodes/0", {"op": "dense", "units": 3, "activation": 3}),
         "#/nodes/0/activation",
-        '"softmax" or "log_softmax", got 3',
+        "expected the name of an activation, got 3",
     ),
 }
 MEANT_CODES = {"NBN110", "NBN111", "NBN112", "NBN114"}

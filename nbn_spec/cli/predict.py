@@ -19,10 +19,13 @@ from nbn_spec.files import write
 from nbn_spec.graph import Input
 from nbn_spec.model import Model
 from nbn_spec.model import load as load_model
-from nbn_spec.source import File, Member, Numbers, Place, Source
+from nbn_spec.source import RELATIVE, File, Member, Numbers, Place, Source, format_of
 from nbn_spec.table import Column
 
 Arrays = Mapping[str, Any]
+BINARY = ("npy", "npz")
+JSON_FACTOR = 20
+"""Bytes that reading JSON takes for each of its own: its numbers are objects before they stand in an array."""
 
 
 def predict_archive(
@@ -35,11 +38,7 @@ def predict_archive(
         raise DataError("NBN306", "--data, --json", "exclude each other")
     if out is not None:
         check_target(out, [archive, *([file] if file else [])])
-    data = (
-        read_json(text.encode(errors="surrogateescape"), "--json", needed)
-        if text is not None
-        else read_file(model, file, needed)
-    )
+    data = read_file(model, file, needed) if text is None else read_text(model, text, needed)
     results = outputs(model, data)
     if reporter.as_json:
         reporter.result = {"outputs": as_lists(results)}
@@ -122,12 +121,27 @@ def read_file(model: Model, file: Path | None, inputs: Sequence[Input]) -> Array
         raise DataError("NBN306", model.graph.name, f"needs data for {names}", "give it with --data FILE")
     found = find(file)
     kind = file.suffix.lower().lstrip(".")
+    place = place_for(model)
     if kind == "json":
+        place.afford(JSON_FACTOR * found.stat().st_size, file)
         return read_json(found.read_bytes(), str(file), inputs)
-    if kind not in ("csv", "npz", "npy"):
+    if kind in BINARY:  # the one in the place of the other is plain to see
+        kind = format_of(found) or kind
+    if kind not in ("csv", *BINARY):
         raise DataError("NBN300", str(file), "is none of .csv, .npz, .npy and .json")
-    place = Place(Path(), anywhere=True, max_memory=model.max_memory)
     return checked(model.graph, source_for(model, kind, file, inputs), inputs, place)
+
+
+def read_text(model: Model, text: str, inputs: Sequence[Input]) -> Arrays:
+    """The arrays of JSON from the command line for these inputs."""
+    content = text.encode(errors="surrogateescape")
+    place_for(model).afford(JSON_FACTOR * len(content), "--json")
+    return read_json(content, "--json", inputs)
+
+
+def place_for(model: Model) -> Place:
+    """Where files from the command line are: anywhere, and as large as the model's limit allows."""
+    return Place(Path(), anywhere=True, max_memory=model.max_memory)
 
 
 def find(file: Path) -> Path:
@@ -135,8 +149,9 @@ def find(file: Path) -> Path:
     try:
         return Place(Path(), anywhere=True).find(str(file))
     except DataError as error:
-        hint = "paths are relative to the current folder"
-        raise DataError.of(replace(problem, hint=problem.hint and hint) for problem in error.problems) from None
+        here = "paths are relative to the current folder"
+        told = [replace(problem, hint=problem.hint.replace(RELATIVE, here)) for problem in error.problems]
+        raise DataError.of(told) from None
 
 
 def source_for(model: Model, kind: str, file: Path, inputs: Sequence[Input]) -> Source:

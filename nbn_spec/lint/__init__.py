@@ -7,7 +7,7 @@ small part at a time; what they cannot know, for want of data or of initial valu
 from collections.abc import Callable, Iterator
 
 from nbn_spec.errors import Problem
-from nbn_spec.lint import labels, layers, outputs, reach, scales, settings
+from nbn_spec.lint import labels, layers, outputs, reach, roles, scales, settings
 from nbn_spec.lint.subject import Finding, Subject
 
 __all__ = ["RULES", "Finding", "Subject", "lint"]
@@ -29,6 +29,9 @@ RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     "NBN914": settings.unusual_rate,
     "NBN915": reach.out_of_reach,
     "NBN916": scales.nothing_to_measure,
+    "NBN917": roles.turned_round,
+    "NBN918": roles.reads_target,
+    "NBN919": roles.without_batch,
 }
 """Every rule by its code."""
 

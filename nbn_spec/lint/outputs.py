@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nbn_spec.graph import Node
+from nbn_spec.graph import BATCH, Node
 from nbn_spec.lint.columns import blocks
 from nbn_spec.lint.ranges import Range, ranges
 from nbn_spec.lint.reach import single_class
@@ -16,7 +16,7 @@ from nbn_spec.lint.subject import Finding, Subject
 from nbn_spec.metrics import Accuracy, BinaryAccuracy
 from nbn_spec.ops import activation
 from nbn_spec.ops.activation import LogSoftmax, OverAxis, Sigmoid, Softmax
-from nbn_spec.ops.base import Array, Op
+from nbn_spec.ops.base import Array, Op, axis_of, show
 from nbn_spec.ops.crossentropy import BinaryCrossentropy, ClassLoss
 from nbn_spec.ops.loss import Distance, Hinge
 
@@ -163,6 +163,27 @@ def twice_activated(subject: Subject) -> Iterator[Finding]:
             (note,),
             f"let it read what goes into the {last}: {right}",
         )
+    yield from squashed(subject)
+
+
+def squashed(subject: Subject) -> Iterator[Finding]:
+    """A sigmoid or softmax of a sigmoid or softmax, for a crossentropy that takes probabilities."""
+    for loss, maker in ends(subject):
+        inner = subject.maker(maker.inputs[0])
+        two = inner is not None and all(isinstance(node.op, Sigmoid | Softmax) for node in (maker, inner))
+        if inner is None or not (two and takes_probabilities(loss)):
+            continue
+        right = rewritten(subject, loss, loss.op.word(), inner.inputs[0], from_logits=True)
+        yield Finding(
+            maker.name,
+            ("nodes", maker.name),
+            f'"{maker.name}" ({maker.op.word()}) reads "{inner.name}" ({inner.op.word()}): probabilities already',
+            (
+                "It takes scores of any size: of numbers from 0 to 1 it makes probabilities that never come near "
+                "both 0 and 1, so the cost stays high however sure the model is.",
+            ),
+            f"leave one of the two out, and let the loss read the scores: {right}",
+        )
 
 
 def harmless(subject: Subject, loss: Node, maker: Node) -> bool:
@@ -182,6 +203,31 @@ def ill_fitting(subject: Subject) -> Iterator[Finding]:
             yield sided(subject, loss, maker)
         elif takes_probabilities(loss) and mixed(subject, loss, maker):
             yield swapped(subject, loss, maker)
+    yield from column_by_column(subject)
+
+
+def column_by_column(subject: Subject) -> Iterator[Finding]:
+    """A metric that counts each column by itself where one of several classes is chosen.
+
+    Of two columns the one is the other turned round, so that it counts the same.
+    """
+    for i, metric in enumerate(subject.training.metrics if subject.training else ()):
+        if not isinstance(metric, BinaryAccuracy) or metric.threshold is not None:
+            continue
+        name = metric.prediction(subject.graph)
+        maker, classes = subject.maker(name), subject.graph.shape(name)[-1:]
+        if maker is None or not isinstance(maker.op, Softmax) or single_class(subject, maker) or classes == (2,):
+            continue
+        yield Finding(
+            "train",
+            ("train", "metrics", i),
+            f'binary_accuracy takes every column of "{name}" (softmax) for a yes or no by itself',
+            (
+                "One class is chosen of several, so all columns but one should say no, and to say no always is "
+                "mostly right: the share is high, and tells next to nothing.",
+            ),
+            'take "accuracy" instead: it compares the largest column with the class',
+        )
 
 
 def mixed(subject: Subject, loss: Node, maker: Node) -> bool:
@@ -260,8 +306,10 @@ def unbound(subject: Subject, loss: Node, maker: Node) -> str:
 
 
 def single_column(subject: Subject) -> Iterator[Finding]:
-    """A softmax over one column, or a loss with one class: the answer is always 1."""
+    """A softmax over one column, or a loss with one class: the answer is always 1. Or a softmax over the batch."""
     for node in subject.graph.nodes:
+        if isinstance(node.op, OverAxis) and over_batch(node):
+            yield over_examples(node)
         if isinstance(node.op, OverAxis) and single_class(subject, node):
             what = "1" if isinstance(node.op, Softmax) else "0"
             yield Finding(
@@ -284,6 +332,29 @@ def single_column(subject: Subject) -> Iterator[Finding]:
                 ("A choice needs at least two classes: with one, the right answer is known before any training.",),
                 f"for a yes or no, with targets 0 and 1 in one column: {right}",
             )
+
+
+def over_batch(node: Node) -> bool:
+    """Whether a softmax goes over the examples, the first axis; where both axes are examples, it is meant so."""
+    axis = axis_of(getattr(node.op, "axis", -1), node.shape)
+    return axis == 0 and node.shape[0] == BATCH and BATCH not in node.shape[1:]
+
+
+def over_examples(node: Node) -> Finding:
+    """The finding for a softmax over the batch."""
+    word, row = node.op.word(), len(node.shape) == 1
+    return Finding(
+        node.name,
+        ("nodes", node.name) if row else ("nodes", node.name, "axis"),
+        f'"{node.name}" ({word}) goes over the examples: the first axis of {show(node.shape)} is the batch',
+        (
+            "What it gives for one example depends on the others that happen to be in the batch: the examples sum "
+            "to 1, and not the classes. For a single example it is always 1.",
+        ),
+        f'for a yes or no use {{"op": "sigmoid", "inputs": "{node.inputs[0]}"}}; for classes give each a column'
+        if row
+        else 'let it go over the classes, the last axis: "axis": -1',
+    )
 
 
 def loss_over_one(subject: Subject, loss: Node) -> bool:

@@ -26,9 +26,9 @@ def out_of_reach(subject: Subject) -> Iterator[Finding]:
             words = " and ".join(name for name, full in node.params.items() if full in lost)
             yield unreached(subject, node.name, ("nodes", node.name), f"{words} of ", blockers.get(lost[0]))
     owned = {name for node in subject.graph.nodes for name in node.params.values()}
+    lost_alone = subject.trainable - reached - owned
     for name in subject.graph.leaves:
-        read = name in subject.readers or name in subject.ends  # one that nothing reads is another rule's business
-        if read and name in subject.trainable - reached - owned:
+        if name in lost_alone and not subject.idle(name):  # one that nothing reads is another rule's business
             yield unreached(subject, name, ("parameters", name), "", blockers.get(name))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import prod
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from nbn_spec.ops.base import Op, Shape, show
 from nbn_spec.ops.feature import FeatureCross, Standardize
 from nbn_spec.ops.linear import Linear
 from nbn_spec.ops.reduction import Max, Mean, Reduction, Sum
-from nbn_spec.ops.shape import Concatenate, Transpose
+from nbn_spec.ops.shape import Concatenate, Transpose, numbers
 
 KEEPING: tuple[type[Op], ...] = (*NOTHING, Transpose, Concatenate, FeatureCross)
 """Ops behind which large numbers are still large."""
@@ -26,6 +27,9 @@ LARGE, COUNT = 1000, 100
 """Numbers, and whole numbers that are never negative such as pixels, beyond which a column is large."""
 SHOWN = 3
 """So many columns are named, the others counted."""
+FEW_COLUMNS, ENOUGH = 20, 10
+"""A column that never changes is told of where there are fewer columns than these, or names for them, and so many
+examples: pixels at the edge are often the same, and in a few examples much else is."""
 
 
 def unscaled(subject: Subject) -> Iterator[Finding]:
@@ -39,12 +43,12 @@ def unscaled(subject: Subject) -> Iterator[Finding]:
                 yield scale(subject, item, held, message)
 
 
-def read_as_they_are(subject: Subject) -> set[str]:
-    """The values that get to a trained linear layer without a change of scale."""
+def read_as_they_are(subject: Subject, wanted: Callable[[Node], bool] = lambda layer: True) -> set[str]:
+    """The values that get to a trained linear layer, or to one that is ``wanted``, without a change of scale."""
     found: set[str] = set()
     for node in reversed(subject.graph.nodes):
         if isinstance(node.op, Linear):
-            if node.name in subject.trained and node.params["weight"] in subject.trainable:
+            if node.name in subject.trained and node.params["weight"] in subject.trainable and wanted(node):
                 found.add(node.inputs[0])
         elif isinstance(node.op, KEEPING) and node.name in found:
             found.update(node.inputs)
@@ -111,12 +115,13 @@ def remedy(subject: Subject, item: Input, held: Columns) -> str:
 
 
 def nothing_to_measure(subject: Subject) -> Iterator[Finding]:
-    """A normalization that leaves one and the same number, whatever comes in."""
+    """A normalization that leaves one and the same number whatever comes in, or a column that is one number."""
     for node in subject.graph.nodes:
         if isinstance(node.op, Standardize):
             yield from unmeasurable(subject, node)
         elif isinstance(node.op, Subtract | Divide):
             yield from own_measure(subject, node)
+    yield from never_changing(subject)
 
 
 def unmeasurable(subject: Subject, node: Node) -> Iterator[Finding]:
@@ -150,6 +155,44 @@ def unmeasurable(subject: Subject, node: Node) -> Iterator[Finding]:
             ),
             "leave the column out of the input",
         )
+
+
+def never_changing(subject: Subject) -> Iterator[Finding]:
+    """A column that is the same in all training examples, where a trained linear layer reads it as it is.
+
+    A column of ones before a layer without a bias is one, written as data.
+    """
+    read, rows = read_as_they_are(subject), subject.parts[0]
+    unbiased = read_as_they_are(subject, lambda layer: layer.params.get("bias") not in subject.trainable)
+    if not ENOUGH <= len(rows) <= SAMPLE:
+        return
+    for item in subject.graph.inputs:
+        few = bool(item.columns) or prod(numbers(item.shape[1:])) < FEW_COLUMNS
+        if item.name in read and item.name in subject.data and item.batched and few:
+            held = columns_of(subject.data[item.name], rows)
+            if held is not None:
+                idle = held.constant & ((held.low == 0) | (item.name not in unbiased))
+                yield from same_for_all(subject, item, held, np.flatnonzero(idle).tolist())
+
+
+def same_for_all(subject: Subject, item: Input, held: Columns, columns: list[int]) -> Iterator[Finding]:
+    """The finding for columns that never change, if there are any."""
+    if not columns:
+        return
+    shown = ", ".join(  # + 0.0 takes the sign from −0
+        f"{subject.column(item, i)} (always {held.low[i] + 0.0:g})" for i in columns[:SHOWN]
+    )
+    yield Finding(
+        item.name,
+        ("inputs", item.name),
+        f'"{item.name}" has columns that never change: {shown}{others(len(columns[SHOWN:]))}',
+        (
+            f"In {len(subject.parts[0]):,} training examples it is one number, so there is nothing to learn from: "
+            "its weights do what the bias does, or of 0 nothing at all. A new value later on meets weights that "
+            "never saw one.",
+        ),
+        "leave the column out of the input; if it should vary, look at where the data comes from",
+    )
 
 
 def place_of_standardize(node: Node, item: Input) -> tuple[str, Steps]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nbn_spec.graph import Constant, Input, Leaf
+from nbn_spec.lint.roles import leaks, without_batch
 from nbn_spec.lint.subject import Finding, Subject
 from nbn_spec.optim import Adam, Optimizer, Sgd
 
@@ -59,8 +60,9 @@ def unusual_rate(subject: Subject) -> Iterator[Finding]:
 
 def unused(subject: Subject) -> Iterator[Finding]:
     """Leaves that nothing reads, nodes that nothing needs, and settings of the training without an effect."""
+    meant = {name for leak in leaks(subject) for name in leak.unread}  # to be read instead of the target
     for name, leaf in subject.graph.leaves.items():
-        if name not in subject.readers and name not in subject.ends:
+        if subject.idle(name) and name not in meant:
             yield unread(subject, name, leaf)
     dead = set(subject.graph.dead)
     for name in subject.graph.dead:
@@ -108,7 +110,15 @@ def idle_settings(subject: Subject) -> Iterator[Finding]:
     training, written = subject.training, subject.written.get("train")
     if training is None or not isinstance(written, Mapping):
         return
-    batched = any(item.batched for item in subject.graph.inputs)
+    if training.epochs == 0:
+        yield idle(
+            "epochs",
+            "epochs is 0, so nothing is trained",
+            "The model stays as it was drawn, whatever else is said of its training.",
+            '"epochs": 100, for example; to evaluate the model as it is, leave "train" out',
+        )
+        return
+    batched = any(item.batched for item in subject.graph.inputs) or any(without_batch(subject))
     if training.log_every is not None and training.log_every > training.epochs:
         yield idle(
             "log_every",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.errors import Steps, TrainingError, shorten
-from nbn_spec.graph import Graph, Input, Node
+from nbn_spec.graph import Graph, Input, Node, Parameter
 from nbn_spec.ops.activation import Identity
 from nbn_spec.ops.base import Array, Op
 from nbn_spec.ops.shape import Flatten, Reshape
@@ -101,6 +101,44 @@ class Subject:
             if isinstance(node.op, NOTHING):
                 found[node.name] = found.get(node.inputs[0], node.inputs[0])
         return found
+
+    @cached_property
+    def sources(self) -> Mapping[str, int]:
+        """From which inputs each value is computed: a bit for each, in their order."""
+        found = dict.fromkeys(self.graph.leaves, 0)
+        found |= {item.name: 1 << i for i, item in enumerate(self.graph.inputs)}
+        for node in self.graph.nodes:
+            bits = 0
+            for name in node.inputs:
+                bits |= found[name]
+            found[node.name] = bits
+        return found
+
+    def names(self, bits: int) -> tuple[str, ...]:
+        """The inputs that some bits stand for; of many inputs a value mostly reads a few."""
+        found = []
+        while bits:
+            last = bits & -bits
+            found.append(self.graph.inputs[last.bit_length() - 1].name)
+            bits ^= last
+        return tuple(found)
+
+    def read_by(self, name: str) -> tuple[str, ...]:
+        """The inputs from which a value is computed."""
+        return self.names(self.sources[name])
+
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """Values that are data, or computed from data and constants alone: no parameter has a part in them."""
+        fixed = {name for name, leaf in self.graph.leaves.items() if not isinstance(leaf, Parameter)}
+        for node in self.graph.nodes:
+            if not node.params and fixed.issuperset(node.inputs):
+                fixed.add(node.name)
+        return frozenset(name for name in fixed if self.sources[name])
+
+    def idle(self, name: str) -> bool:
+        """Whether no node that is needed reads a value, and nothing else wants it."""
+        return name not in self.readers and name not in self.ends
 
     def origin(self, name: str) -> str:
         """The value that ``name`` is a copy of, or ``name`` itself."""

@@ -5,19 +5,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from nbn_spec.errors import Problem, Steps, shorten
+from nbn_spec.errors import Steps, shorten
 from nbn_spec.initializers import INITIALIZERS
 from nbn_spec.record import BOUNDS
 from nbn_spec.spec.fields import FILE_NAME_PATTERN, NAME_PATTERN, REFERENCE_PATTERN, SYMBOL_PATTERN
-from nbn_spec.spec.models import ModelSpec
+from nbn_spec.spec.hints import LEFT_OUT, Complaint, described, said
+from nbn_spec.spec.models import ModelSpec, Train
 from nbn_spec.spec.nodes import Sized
-from nbn_spec.spec.words import HOMES, LOSSES, meant, nearest_key, suggest, suggest_key, translation
+from nbn_spec.spec.words import (
+    ABSENT,
+    ALIASES,
+    HOMES,
+    LOSSES,
+    folded,
+    meant,
+    nearest_key,
+    suggest,
+    suggest_key,
+    translation,
+)
 
 KINDS = {
     "int_type": "an integer",
@@ -50,8 +62,28 @@ PATTERN_HINTS = {
     SYMBOL_PATTERN: "lengths are numbers; symbols such as N begin with a capital letter",
 }
 """What names look like, in words."""
+OTHER_PATTERN = "a separator is one sign, and neither a quote nor the end of a line"
+"""The same for the only other text that has a pattern."""
+THINGS = {
+    "op": "op",
+    "activation": "activation",
+    "init": "initializer",
+    "weight": "initializer",
+    "bias": "initializer",
+    "optimizer": "optimizer",
+    "metrics": "metric",
+    "dtype": "dtype",
+    "generator": "generator",
+    "ignore": "lint code",
+}
+"""By the key where a word stands, what it names."""
+BESIDE = ("loss", "seed", "data", "inputs", "outputs", "nodes", "dtype", "version", "lint")
+"""Keys of the document that are sought in ``train``."""
+MOST_WORDS = 6
+"""How many words are listed as what is expected."""
+FLAGS = {1: True, 0: False, "true": True, "false": False, "True": True, "False": False}
+"""What people write for true and false."""
 NUMERAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
-JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", tuple: "a tuple", str: "a string"}
 
 
 def complaints(error: ValidationError, document: Any) -> list[Complaint]:
@@ -63,13 +95,13 @@ def complaints(error: ValidationError, document: Any) -> list[Complaint]:
     for item in error.errors(include_url=False):
         found.setdefault(place(item, document), []).append(dict(item))
     above = {path[:length] for path in found for length in range(len(path))}
-    said = []
+    said: list[Complaint] = []
     for path, items in found.items():
         exact = [item for item in items if item["type"] not in KINDS]
         if not exact and path in above:
             continue
-        found_here = problem(exact or items, items, path)
-        said.append(eliminated(found_here, items[0], document))
+        found_here = left_out(problem(exact or items, items, path), items[0], document)
+        said.append(eliminated(found_here, items[0], document, said))
     meant = {(*problem.path[:-1], problem.instead) for problem in said if problem.path and problem.instead}
     return [problem for problem in said if problem.code != "NBN110" or problem.path not in meant]
 
@@ -96,31 +128,78 @@ def place(item: Mapping[str, Any], document: Any) -> Steps:
     return (*path, last) if absent or inside or counted else tuple(path)
 
 
-def eliminated(complaint: Complaint, item: Mapping[str, Any], document: Any) -> Complaint:
+def left_out(complaint: Complaint, item: Mapping[str, Any], document: Any) -> Complaint:
+    """For ``null`` under a key that is not needed: to leave it out is what was meant."""
+    path, loc = complaint.path or ("",), item["loc"]
+    key = path[-1]
+    if complaint.code != "NBN112" or item["input"] is not None or complaint.hint or key not in loc:
+        return complaint
+    if not isinstance(key, str):
+        return complaint
+    owner = value_at(document, path[:-1])
+    models = models_at(loc[: len(loc) - 1 - loc[::-1].index(key)])
+    if not models or any(key not in named(model) or key in required(model, owner) for model in models):
+        return complaint
+    better = LEFT_OUT if path[1:] else None  # without a loss, nothing is to be said of the training
+    return replace(complaint, hint="leave the key out", better=better)
+
+
+def value_at(document: Any, path: Steps) -> Any:
+    """The value at a place that is there."""
+    for step in path:
+        document = document[step]
+    return document
+
+
+def eliminated(
+    complaint: Complaint, item: Mapping[str, Any], document: Any, said: Sequence[Complaint]
+) -> Complaint:
     """An unknown key that resembles no other is the one that is missing, if there is one and its value fits it."""
-    if complaint.code != "NBN111" or not complaint.path:
+    if complaint.code != "NBN111" or not complaint.path or complaint.better is not None:
         return complaint
-    owner: Any = document
-    for step in complaint.path[:-1]:
-        owner = owner[step]
-    if complaint.instead in owner:
-        hint = f"{complaint.hint} It stands there already: take this one away"
-        return replace(complaint, hint=hint, instead="")
-    if complaint.instead:
-        return complaint
-    if translation(complaint.path[-1], HOMES):  # it belongs elsewhere
+    owner = value_at(document, complaint.path[:-1])
+    target = owner
+    if complaint.to:
+        target = document if len(complaint.to) == 1 else document.get(complaint.to[0])
+    if isinstance(target, Mapping) and (complaint.to[-1] if complaint.to else complaint.instead) in target:
+        hint = f"{complaint.hint}{'.' * bool(complaint.to)} It stands there already: take this one away"
+        return replace(complaint, hint=hint, instead="", to=())
+    if complaint.instead or complaint.to or is_familiar(complaint.path[-1]):
         return complaint
     models = models_at(item["loc"][:-1])
     lacking = [key for key in required(models[0], owner) if key not in owner] if len(models) == 1 else []
     if len(lacking) != 1 or not fits(models[0], lacking[0], item["input"]):
         return complaint
+    if any(other.path and (*other.path[:-1], other.instead) == (*complaint.path[:-1], *lacking) for other in said):
+        return complaint
     return replace(complaint, hint=f'"{lacking[0]}" is missing: did you mean that?', instead=lacking[0])
+
+
+def is_familiar(key: object) -> bool:
+    """Whether a key means something, if not where it stands."""
+    word = folded(key)
+    return word in ALIASES or word in ABSENT or bool(translation(key, HOMES) or meant(str(key), every_key()))
+
+
+@cache
+def every_key() -> tuple[str, ...]:
+    """Every key that some object of the language has."""
+    waiting: list[type[BaseModel]] = [ModelSpec]
+    seen: set[type[BaseModel]] = {ModelSpec}
+    while waiting:
+        kinds = (part for field in named(waiting.pop()).values() for part in (field.annotation, *field.metadata))
+        new = {*models_in(kinds)} - seen
+        seen |= new
+        waiting.extend(new)
+    return tuple(sorted({key for model in seen for key in named(model)}))
 
 
 def required(model: type[BaseModel], owner: Mapping[str, Any]) -> list[str]:
     """The keys that an object must have; a layer without exact weights needs its units."""
     found = [key for key, field in named(model).items() if field.is_required()]
-    return [*found, "units"] if issubclass(model, Sized) and "weight" not in owner else found
+    weight = owner.get("weight")
+    exact = isinstance(weight, Mapping) and "value" in weight
+    return [*found, "units"] if issubclass(model, Sized) and not exact else found
 
 
 def fits(model: type[BaseModel], key: str, value: object) -> bool:
@@ -138,17 +217,8 @@ def tag_of(value: object, path: Sequence[object]) -> object:
     if not isinstance(value, Mapping):
         return None
     named = value.get("name") if path[:1] == ["train"] else None
-    return value.get("op", value.get("init", named))
-
-
-@dataclass(frozen=True)
-class Complaint(Problem):
-    """A problem of the document's form, and what was meant, where that is plain: another key, or another value."""
-
-    instead: str = ""
-    """The key that was meant."""
-    better: Any = None
-    """The value that was meant."""
+    tag = value.get("op", value.get("init", named))
+    return tag if isinstance(tag, str) else None  # an array has no truth value
 
 
 def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], path: Steps) -> Complaint:
@@ -166,23 +236,14 @@ def problem(items: list[dict[str, Any]], everything: list[dict[str, Any]], path:
     if kind == "form":
         return said("NBN112", path, f"expected {item['msg']}, got {described(given)}")
     if kind in LENGTHS:
-        return said("NBN113", path, f"must hold {LENGTHS[kind].format(**context)}, got {shorten(given)}")
+        few = f"must hold {LENGTHS[kind].format(**context)}, got {shorten(given)}"
+        return said("NBN113", path, "must not be empty" if context.get("min_length") == 1 else few)
     return said("NBN113", path, sentence(item["msg"]) + f", got {shorten(given)}")
 
 
-def said(code: str, path: Steps, message: str, hint: str = "", **more: Any) -> Complaint:
-    """A complaint about the value at a place."""
-    subject = f"{named_place(path)}: " if path and message.startswith(("must", "expected", "unknown word")) else ""
-    return Complaint(code, "", subject + message, hint, path=path, **more)
-
-
-def named_place(path: Steps) -> str:
-    """The key whose value is meant, and the number of the item in its list, counted from 1."""
-    at = max((i for i, step in enumerate(path) if isinstance(step, str)), default=0)
-    indices = path[at + 1 :]
-    if len(indices) == 1:
-        return f'"{path[at]}", item {int(str(indices[0])) + 1}'
-    return f'"{path[at]}"' + (f" at [{', '.join(map(str, indices))}]" if indices else "")
+def thing(path: Steps) -> str:
+    """What a word at a place names."""
+    return next((THINGS[step] for step in reversed(path) if isinstance(step, str) and step in THINGS), "word")
 
 
 def sentence(text: str) -> str:
@@ -197,19 +258,28 @@ def wrong_kind(items: list[dict[str, Any]], given: object, path: Steps) -> Compl
     kinds = list(dict.fromkeys(KINDS[item["type"]] for item in items if item["type"] in KINDS))
     if isinstance(given, str) and words and not kinds:
         settings = f'it needs settings: {{"init": "{given}", …}}' if given in INITIALIZERS else ""
-        message = f"unknown word {shorten(given)}"
+        message = f"unknown {thing(path)} {shorten(given)}"
         return said("NBN114", path, message, settings or suggest(given, words), better=meant(given, words))
-    wanted = kinds + [f'"{word}"' for word in words]
+    many = len(words) > MOST_WORDS
+    wanted = kinds + ([f"the name of an {thing(path)}"] if many else [f'"{word}"' for word in words])
     message = f"expected {' or '.join(wanted)}, got {described(given)}"
-    better = of_kind(given, kinds)
+    better = named_alone(given, words) if path[-1:] == ("activation",) else of_kind(given, kinds)
     hint = f"write {json.dumps(better)}" if better is not None else mended(given, path)
     return said("NBN112", path, message, hint, better=better)
+
+
+def named_alone(given: object, words: Sequence[str]) -> str | None:
+    """The word in an object that holds nothing but this word."""
+    told = [*given.values()] if isinstance(given, Mapping) and len(given) == 1 else [None]
+    return meant(told[0], words) if isinstance(told[0], str) else None
 
 
 def of_kind(given: object, kinds: list[str]) -> Any:
     """A value of another kind as what is expected: a number written as text, a name that is to be in a list."""
     if kinds == ["a list"] and isinstance(given, str):
         return [given]
+    if kinds == ["true or false"] and isinstance(given, (int, str)):
+        return FLAGS.get(given)
     if not isinstance(given, str) or not NUMERAL.fullmatch(given):
         return None
     if "an integer" in kinds and given.isdigit():
@@ -234,12 +304,6 @@ def expected_words(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text) or re.findall(r"\w+", text.replace(" or ", " "))
 
 
-def described(value: object) -> str:
-    """A value and, where it does not show, its kind."""
-    kind = JSON_KINDS.get(type(value), "")
-    return f"{shorten(value)} ({kind})" if kind else shorten(value)
-
-
 def missing(item: Mapping[str, Any], path: Steps) -> Complaint:
     """A required key that is not there."""
     key = item["loc"][-1]
@@ -251,8 +315,23 @@ def extra(item: Mapping[str, Any], path: Steps) -> Complaint:
     """A key that the object does not have."""
     key = item["loc"][-1]
     known = {name for model in models_at(item["loc"][:-1]) for name in named(model)}
+    message = f'unknown key "{key}"'
+    if to := elsewhere(key, path, known):
+        hint = 'it belongs in "train"' if to[1:] else 'it belongs in the document, beside "train"'
+        return said("NBN111", path, message, hint, of_key=True, to=to)
     instead = nearest_key(key, known)
-    return said("NBN111", path, f'unknown key "{key}"', suggest_key(key, known), of_key=True, instead=instead)
+    return said("NBN111", path, message, suggest_key(key, known), of_key=True, instead=instead)
+
+
+def elsewhere(key: object, path: Steps, known: Iterable[str]) -> Steps:
+    """Where a key of ``train`` belongs that is the document's, or the other way round; nothing for the rest."""
+    if translation(key, known) is not None:
+        return ()
+    if path[:-1] == ("train",) and (ours := translation(key, BESIDE)):
+        return (ours,)
+    if path[:-1] == () and (ours := translation(key, named(Train))):
+        return ("train", ours)
+    return ()
 
 
 def unknown_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
@@ -265,12 +344,14 @@ def unknown_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
     if not isinstance(word, str):
         return said("NBN112", path, f"expected a string, got {described(word)}")
     first = LOSSES if item["loc"][0] == "loss" else ()
-    message = f"unknown {key} {shorten(word)}"
+    message = f"unknown {thing(path)} {shorten(word)}"
     return said("NBN114", path, message, suggest(word, words, first), better=meant(word, words))
 
 
 def no_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
     """An object without the word that tells what it is."""
+    if not isinstance(item["input"], Mapping):
+        return said("NBN112", path, f"expected an object, got {described(item['input'])}")
     key = item["ctx"]["discriminator"].strip("'")
     if key == "init" and (exact := next((name for name in item["input"] if nearest_key(name, ["value"])), None)):
         hint = 'exact values are {"value": …}'
@@ -280,19 +361,40 @@ def no_tag(item: Mapping[str, Any], path: Steps) -> Complaint:
     first = LOSSES if item["loc"][0] == "loss" else ()
     if other is None:
         return said("NBN110", (*path, key), f'"{key}" is missing', suggest("", words, first))
-    word = item["input"][other]
-    hint = f'write "{key}": {shorten(translation(word, words) or word)} instead of "{other}"'
-    return said("NBN111", (*path, other), f'unknown key "{other}"', hint, of_key=True, instead=key)
+    return other_tag(item["input"], path, (key, other), words)
+
+
+def other_tag(owner: Mapping[str, Any], path: Steps, keys: tuple[str, str], words: Sequence[str]) -> Complaint:
+    """The word that tells what an object is, under another key, and perhaps another word too."""
+    key, other = keys
+    word = owner[other]
+    ours = meant(word, words) if isinstance(word, str) else None
+    message = f'unknown key "{other}"'
+    if ours is None:
+        hint = f'write "{key}" instead of "{other}"'
+        return said("NBN111", (*path, other), message, hint, of_key=True, instead=key)
+    better = {key: ours, **{name: value for name, value in owner.items() if name != other}}
+    return said(
+        "NBN111",
+        (*path, other),
+        message,
+        f'write "{key}": "{ours}" instead of "{other}": {shorten(word)}',
+        of_key=True,
+        instead=key,
+        better=better,
+        at=path,
+        moves=(((*path, key), (*path, other)),),
+        guess=ours != word,
+    )
 
 
 def bad_pattern(item: Mapping[str, Any], path: Steps) -> Complaint:
     """A name with characters that names may not have."""
     pattern = item["ctx"]["pattern"]
     if pattern not in PATTERN_HINTS:
-        return said("NBN113", path, f"{shorten(item['input'])} may not stand here; it must match {pattern}")
+        return said("NBN113", path, f"{shorten(item['input'])} may not stand here", OTHER_PATTERN)
     message = f"{shorten(item['input'])} may not be used as a name here"
-    hint = f"{PATTERN_HINTS[pattern]}: {pattern}"
-    return said("NBN116", path, message, hint, of_key=item["loc"][-1:] == ("[key]",))
+    return said("NBN116", path, message, PATTERN_HINTS[pattern], of_key=item["loc"][-1:] == ("[key]",))
 
 
 def no_string(item: Mapping[str, Any], path: Steps) -> Complaint:

@@ -115,19 +115,25 @@ class Document:
 
     def holds(self, path: Steps) -> bool:
         """Whether the author has written this place."""
+        path = self._renamed(path)
         return len(self._longest(path)) == len(path)
 
     def written(self, path: Steps) -> Steps:
         """A canonical place as the author has written it: a misspelt key; of data, a name alone for an object."""
-        for length in range(len(path), 0, -1) if self.renamed else ():
-            if path[:length] in self.renamed:
-                path = (*self.renamed[path[:length]], *path[length:])
+        path = self._renamed(path)
         if path[:1] != ("data",) or len(path) < 4 or self.holds(path):
             return path
         if self.holds(path[:3]):
             alone = not isinstance(self.at(path[:3]), Mapping)
             return self._longest((*path[:3], *path[4:])) if alone else path
         return self._longest(("inputs", path[2], "columns", *path[4:]))
+
+    def _renamed(self, path: Steps) -> Steps:
+        """A place in the author's keys."""
+        for length in range(len(path), 0, -1) if self.renamed else ():
+            if path[:length] in self.renamed:
+                path = (*self.renamed[path[:length]], *path[length:])
+        return path
 
     def at(self, path: Steps) -> Any:
         """The value at a place that is there."""

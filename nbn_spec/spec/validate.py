@@ -7,15 +7,17 @@ stages then find what is wrong with the rest, and say nothing of what needs the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from nbn_spec.errors import Problem, SpecError, Steps, shorten
-from nbn_spec.spec.complain import Complaint, complaints
+from nbn_spec.spec.complain import complaints
 from nbn_spec.spec.fields import NAME_PATTERN, REFERENCE_PATTERN
+from nbn_spec.spec.forms import LEVELS, stranger
+from nbn_spec.spec.hints import LEFT_OUT, Complaint, named_place, remedies
 from nbn_spec.spec.models import LANGUAGE, ModelSpec
 from nbn_spec.spec.nodes import Broken
 from nbn_spec.spec.read import Document, pointer
@@ -23,7 +25,7 @@ from nbn_spec.spec.words import ALIASES, folded
 
 TAGS = ("op", "init", "name")
 """Keys whose word tells what an object is."""
-ROUNDS = 8
+ROUNDS = 12
 """How often what is left is looked at; each time, mistakes may show that others had hidden."""
 FILLERS: dict[object, Any] = {
     "name": "unnamed",
@@ -62,8 +64,11 @@ def validate(document: Document) -> Validated:
         try:
             spec = ModelSpec.model_validate(draft.value)
         except ValidationError as error:
-            for problem in sorted(complaints(error, draft.value), key=lambda found: not found.instead):
-                draft.take(problem)  # what is put right first: in an object that is taken out it could not be
+            if foreign := stranger(draft.value):
+                draft.note(foreign)
+                break
+            if not draft.remedied():
+                draft.take_all(complaints(error, draft.value))
         except RecursionError:
             raise SpecError("NBN104", pointer(document.where, ()), "nests too deep") from None
         else:
@@ -87,15 +92,30 @@ class Draft:
     nodes: dict[int, Any] = field(default_factory=dict)
     """The nodes that were taken out, as they were written."""
     loss: Any = None
-    copied: set[int] = field(default_factory=set)
+    copied: dict[int, Any] = field(default_factory=dict)
+    """What may be changed by its id, kept so that nothing else gets that id."""
     told: set[Steps] = field(init=False)
     """The places where the reader has found something, and all those around them."""
 
     def __post_init__(self) -> None:
         self.value = dict(self.document.value)
-        self.copied.add(id(self.value))
+        self.copied[id(self.value)] = self.value
         paths = [problem.path for problem in self.document.problems if problem.path is not None]
         self.told = {path[:length] for path in paths for length in range(len(path) + 1)}
+
+    def remedied(self) -> bool:
+        """Put right or take out what is written in another form, the outer first; whether there was any."""
+        found = False
+        for level in LEVELS:
+            here = list(remedies(self.value, level))
+            found |= bool(here)
+            self.take_all(here)
+        return found
+
+    def take_all(self, found: Iterable[Complaint]) -> None:
+        """Take several; what is put right first: in an object that is taken out it could not be."""
+        for problem in sorted(found, key=lambda each: not (each.instead or each.to)):
+            self.take(problem)
 
     def take(self, problem: Complaint) -> None:
         """Note a problem, and take its cause out or put it right."""
@@ -103,14 +123,29 @@ class Draft:
         self.note(problem)
         if problem.code == "NBN116":
             self.avoid(path, problem.of_key)
-        if problem.of_key and problem.code == "NBN111":
-            self.rename(path, problem.instead)
-        elif problem.better is not None and not self.is_broken(path):
-            self.reach(path[:-1])[path[-1]] = problem.better
-            if problem.code == "NBN114":
-                self.guessed.add(path[:-1] if path[-1] in TAGS else path)
+        if problem.better is not None:
+            self.put_right(problem)
+        elif problem.of_key and problem.code == "NBN111":
+            self.move(path, problem.to or (*path[:-1], problem.instead))
         elif not self.is_broken(path):
             self.take_out(path)
+
+    def put_right(self, problem: Complaint) -> None:
+        """Write what was meant in place of what is written."""
+        path = problem.path or ()
+        at = path if problem.at is None else problem.at
+        if self.is_broken(at):
+            return
+        if not at:
+            self.value = dict(problem.better)
+            self.copied[id(self.value)] = self.value
+        elif problem.better is LEFT_OUT:
+            self.reach(at[:-1]).pop(at[-1])
+        else:
+            self.reach(at[:-1])[at[-1]] = problem.better
+        self.renamed |= dict(problem.moves)
+        if problem.code == "NBN114" or problem.guess:
+            self.guessed.add(path[:-1] if path[-1] in TAGS or problem.guess else path)
 
     def is_broken(self, path: Steps) -> bool:
         """Whether a place, or what it stands in, was taken out."""
@@ -119,8 +154,12 @@ class Draft:
     def note(self, problem: Problem) -> None:
         """Remember a problem, its place told as the author wrote it; a place has but one."""
         path = self.written(problem.path or ())
-        if not self.is_known(problem, path):
-            self.problems.append(replace(problem, path=path, where=pointer(self.document.where, path)))
+        if self.is_known(problem, path):
+            return
+        of_value = isinstance(problem, Complaint) and problem.of_value
+        message = f"{named_place(path)}: {problem.message}" if of_value else problem.message
+        where = pointer(self.document.where, path)
+        self.problems.append(replace(problem, message=message, path=path, where=where))
 
     def is_known(self, problem: Problem, path: Steps) -> bool:
         """Whether the cause was told before: by the reader, or as a key that stands for another."""
@@ -146,22 +185,26 @@ class Draft:
             inner = value[step]
             if id(inner) not in self.copied:
                 inner = dict(inner) if isinstance(inner, Mapping) else list(inner)
-                self.copied.add(id(inner))
+                self.copied[id(inner)] = inner
                 value[step] = inner
             value = inner
         return value
 
-    def rename(self, path: Steps, instead: str) -> None:
-        """Put a misspelt key right, or take out one that means nothing."""
+    def move(self, path: Steps, to: Steps) -> None:
+        """Put a misspelt or misplaced key right, or take out one that means nothing: then ``to`` ends with ''."""
         *front, key = path
         if self.is_broken(path[:-1]):
             return
-        owner = self.reach(tuple(front))
-        value = owner.pop(key, None)
-        if instead and instead not in owner:
-            owner[instead] = value
-            self.renamed[*front, instead] = path
-            self.misspelt.add(path)
+        value = self.reach(tuple(front)).pop(key, None)
+        if not to[-1] or any(step not in self.value for step in to[:-1] if to[:-1] != path[:-1]):
+            return
+        owner = self.reach(to[:-1])
+        if isinstance(owner, dict) and to[-1] not in owner:
+            self.misspelt.add(self.written(path))
+            owner[to[-1]] = value
+            written = self.written(path)
+            within = self.renamed.pop(path, path)
+            self.renamed[to] = within if to[:-1] == path[:-1] else written
 
     def take_out(self, path: Steps) -> None:
         """Take out the smallest part around a place without which the rest still means something."""
@@ -224,7 +267,8 @@ class Draft:
         if inputs is not None:
             listed = inputs if isinstance(inputs, (list, tuple)) else [inputs]
             inputs = [item for item in listed if isinstance(item, str) and re.fullmatch(REFERENCE_PATTERN, item)]
-        word, expands = op if isinstance(op, str) else "node", op == "dense" and "activation" in written
+        word = op if isinstance(op, str) else "node"
+        expands = word == "dense" and "activation" in written
         return Broken.model_construct(name=name, op=word, inputs=inputs, expands=expands)
 
 
@@ -232,8 +276,8 @@ def check_version(draft: Draft) -> None:
     """A language that this program does not know: a newer one cannot be looked at."""
     version = draft.value.get("version", LANGUAGE)
     if isinstance(version, bool) or not isinstance(version, (int, float)):
-        message = f'"version": expected {LANGUAGE}, got {shorten(version)}'
-        draft.take(Complaint("NBN112", "", message, path=("version",)))
+        message, hint = f"expected {LANGUAGE}, got {shorten(version)}", f"write {LANGUAGE}"
+        draft.take(Complaint("NBN112", "", message, hint, path=("version",), better=LANGUAGE, of_value=True))
     elif version > LANGUAGE:
         message = f"is written in version {shorten(version)} of the language; this program knows up to {LANGUAGE}"
         place = pointer(draft.document.where, ("version",))

@@ -36,7 +36,7 @@ MEANT: Mapping[str, str] = {
     "transpose": "permute swapaxes",
     "reshape": "view squeeze unsqueeze expanddims",
     "concatenate": "cat concat merge stack hstack",
-    "standardize": "batchnorm normalization standardscaler normalize zscore standardise",
+    "standardize": "normalization standardscaler normalize zscore standardise",
     # losses
     "squared_error": "l2 l2loss sse quadratic sumofsquares",
     "mean_squared_error": "mse mseloss meansquared rmse",
@@ -66,6 +66,7 @@ MEANT: Mapping[str, str] = {
     "train": "training fit",
     "seed": "randomstate randomseed rngseed",
     "name": "type title id",
+    "doc": "description comment comments note notes",
     # training
     "learning_rate": "lr eta stepsize learningrateinit",
     "epochs": "nepochs numepochs maxiter iterations maxepochs epoch",
@@ -83,7 +84,7 @@ MEANT: Mapping[str, str] = {
     # data
     "separator": "sep delimiter",
     "columns": "cols features fields",
-    "column": "col feature field",
+    "column": "col feature field name columns",
     "map": "mapping encoding",
     "one_hot": "classes categories",
     "array": "member key",
@@ -122,18 +123,40 @@ NOTES: Mapping[str, str] = {
 }
 """What else is to be said of a word's translation."""
 HOMES: Mapping[str, str] = {
-    "momentum": "this optimizer has none",
     "activation": 'an activation is a node of its own, or belongs to "op": "dense"',
     "input_shape": 'the shape stands where the input is declared: "inputs": {"x": {"shape": ["N", 4]}}',
     "input_dim": 'the shape stands where the input is declared: "inputs": {"x": {"shape": ["N", 4]}}',
-    "in_features": "it is known from what the node reads",
-    "learning_rate": 'it belongs into "optimizer": {"name": "sgd", "learning_rate": 0.1}',
-    "epochs": 'it belongs into "train"',
-    "batch_size": 'it belongs into "train"',
-    "optimizer": 'it belongs into "train"',
-    "metrics": 'it belongs into "train"',
+    "in_features": "leave it out: it is known from what the node reads",
+    "dtype": 'leave it out: "dtype" stands at the top of the document',
+    "header": "leave it out: every csv file has a header line",
+    "reduction": "leave it out: each loss has its own",
+    "learning_rate": 'it belongs in "optimizer": {"name": "sgd", "learning_rate": 0.1}',
+    "epochs": 'it belongs in "train"',
+    "batch_size": 'it belongs in "train"',
+    "optimizer": 'it belongs in "train"',
+    "metrics": 'it belongs in "train"',
 }
 """Where a key stands that people write elsewhere."""
+ABSENT_WORDS = (
+    "dropout dropout1d dropout2d alphadropout spatialdropout1d spatialdropout2d gaussiandropout gaussiannoise"
+    " batchnorm batchnorm1d batchnorm2d batchnormalization layernorm layernormalization groupnorm instancenorm"
+    " conv conv1d conv2d conv3d convolution conv2dtranspose convtranspose2d maxpool maxpool1d maxpool2d"
+    " maxpooling1d maxpooling2d avgpool avgpool1d avgpool2d averagepooling1d averagepooling2d"
+    " globalaveragepooling1d globalaveragepooling2d globalmaxpooling2d pooling upsampling2d zeropadding2d"
+    " lstm gru rnn simplernn lstmcell bidirectional timedistributed embedding attention multiheadattention"
+    " transformer transformerencoder filters kernelsize stride strides padding"
+    " weightdecay regularizer kernelregularizer biasregularizer activityregularizer kernelconstraint momentum"
+    " nesterov dampening amsgrad clipnorm clipvalue gradientclipping gradclip verbose verbosity earlystopping"
+    " patience callbacks scheduler lrscheduler warmup decay classweight sampleweight device"
+    " rmsprop adagrad adadelta adamax nadam radam lbfgs ftrl lion"
+    " precision recall f1 f1score auc rocauc r2 r2score confusionmatrix orthogonal"
+    " kldiv kldivergence kldivloss poisson cosinesimilarity tripletloss ctcloss"
+)
+ABSENT = frozenset(ABSENT_WORDS.split())
+"""Words of other frameworks, :func:`folded`, for what this language does not have."""
+NONE_YET = "this language has none (yet)"
+MOST_LISTED = 12
+"""How many known words a help line lists."""
 SURE = 0.8
 """How alike two words are, of which one is surely the other misspelt."""
 LOSSES = tuple(word for word, op in OPS.items() if op.is_loss)
@@ -165,20 +188,41 @@ def translation(word: object, known: Iterable[str]) -> str | None:
 
 def suggest(word: object, known: Iterable[str], first: Iterable[str] = ()) -> str:
     """The hint for an unknown word; where none is near, the known ones, of which those of ``first`` are enough."""
-    words = list(known)
+    words = sorted(known)
     if ours := translation(word, words):
         note = NOTES.get(folded(word), "") if ours in ALIASES.get(folded(word), ()) else ""
         return f'did you mean "{ours}"?' if not note else f'did you mean "{ours}", {note}?'
+    listed = list(first) or words
+    if is_absent(word):
+        return f"{NONE_YET}; {listing(listed)}" if 0 < len(listed) <= MOST_LISTED else NONE_YET
     hint = suggestion(word, words)
-    listed = list(first)
-    return "known: " + ", ".join(listed) if listed and hint.startswith("known") else hint
+    return listing(listed) if hint.startswith("known") else hint
+
+
+def listing(words: list[str]) -> str:
+    """The known words, or as many of them as can be read at a glance."""
+    more = len(words) - MOST_LISTED
+    rest = f", … and {more} more: python -m nbn_spec reference" if more > 0 else ""
+    return "known: " + ", ".join(words[:MOST_LISTED]) + rest
+
+
+def is_absent(word: object) -> bool:
+    """Whether a word is another framework's for what this language does not have."""
+    return folded(word) in ABSENT
+
+
+def home_of(key: object, known: Iterable[str]) -> str:
+    """Where a key stands that is not known here; nothing for one that has no place, or means one that is known."""
+    home = HOMES.get(translation(key, HOMES) or "", "")
+    return home if translation(key, known) is None else ""
 
 
 def suggest_key(key: object, known: Iterable[str]) -> str:
     """The hint for an unknown key, which may stand elsewhere."""
     words = list(known)
-    home = HOMES.get(translation(key, HOMES) or "")
-    return home if home and translation(key, words) is None else suggest(key, words)
+    if is_absent(key) and translation(key, words) is None:
+        return NONE_YET
+    return home_of(key, words) or suggest(key, words)
 
 
 def meant(word: str, known: Iterable[str]) -> str | None:
@@ -191,5 +235,8 @@ def meant(word: str, known: Iterable[str]) -> str | None:
 def nearest_key(key: object, known: Iterable[str]) -> str:
     """The known key that an unknown one is most likely to mean, or nothing."""
     words = list(known)
-    near = get_close_matches(str(key).lower()[:100], words, n=1, cutoff=0.6)
-    return translation(key, words) or next(iter(near), "")
+    if ours := translation(key, words):
+        return ours
+    if is_absent(key) or home_of(key, words):
+        return ""
+    return next(iter(get_close_matches(str(key).lower()[:100], words, n=1, cutoff=0.6)), "")
