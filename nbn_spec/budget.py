@@ -126,9 +126,9 @@ class Estimate:
         return {name: getattr(self, name) for name in CATEGORIES}
 
     @property
-    def lines(self) -> list[str]:
+    def line(self) -> str:
         """The estimate as ``validate`` and ``graph`` print it."""
-        return listed([self])
+        return f"memory: {self.words()}"
 
     def words(self) -> str:
         """The total and what it is for; for more than predicting, what it consists of."""
@@ -155,11 +155,6 @@ class Estimate:
         """The estimate as a JSON object."""
         parts = [{"kind": p.kind, "name": p.name, "shape": list(p.shape), "size": p.size} for p in self.parts]
         return {"goal": self.goal, "batch": self.batch, **self.by_category(), "total": self.total, "parts": parts}
-
-
-def listed(estimates: Sequence[Estimate]) -> list[str]:
-    """Several estimates in one line; no line for none."""
-    return [f"memory: {'; '.join(estimate.words() for estimate in estimates)}"] if estimates else []
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from math import prod
 
-from nbn_spec.budget import Estimate, listed, overview
-from nbn_spec.errors import printable
+from nbn_spec.budget import Estimate, overview
+from nbn_spec.errors import printable, wrapped
 from nbn_spec.graph import Graph, Node
 from nbn_spec.ops.base import Shape, show
 
@@ -121,6 +121,11 @@ def closing_lines(graph: Graph) -> list[str]:
     return [*lines, dead] if graph.dead else lines
 
 
+def memory_lines(memory: Sequence[Estimate], lead: str = "") -> list[str]:
+    """What training and predicting take, in lines that fit."""
+    return [line for estimate in memory for line in wrapped(printable(estimate.line), lead)]
+
+
 def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:
     """The whole graph: leaves, nodes in forward order with their place in the backward order, totals, memory.
 
@@ -135,6 +140,6 @@ def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:
         *table([HEADER, *rows], RIGHT, rule="─"),
         "",
         *map(printable, closing_lines(graph)),
-        *map(printable, listed(overview(graph) if memory is None else memory)),
+        *memory_lines(overview(graph) if memory is None else memory),
     ]
     return "\n".join(lines)

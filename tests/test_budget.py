@@ -457,31 +457,26 @@ def test_idle_programs_make_room():
 def test_lines():
     graph = wide().graph
     known = overview(graph, Training(batch_size=128, optimizer=Adam()), sizes={"N": 1000}, data=2**20)
-    (line,) = budget.listed(known)
+    train, infer = (found.line for found in known)
     assert re.fullmatch(
-        r"memory: 4\.\d MiB to train with batches of 128 \(activations 3\.\d, data 1\.0 MiB\);"
-        r" 51\d\.\d KiB to predict 128 examples",
-        line,
+        r"memory: 4\.\d MiB to train with batches of 128 \(activations 3\.\d, data 1\.0 MiB\)", train
     )
-    (line,) = estimate(graph, goal="train").lines
+    assert re.fullmatch(r"memory: 51\d\.\d KiB to predict 128 examples", infer)
     assert re.fullmatch(
         r"memory: \d+\.\d KiB to train on 1 example \(parameters 15\.6, gradients 15\.6, activations [\d.]+ KiB\)",
-        line,
+        estimate(graph, goal="train").line,
     )
-    assert estimate(graph, goal="infer").lines[0].endswith(" KiB to predict 1 example")
-    assert " KiB for the trace of 2 examples (" in estimate(graph, goal="trace", batch=2).lines[0]
-    assert " KiB to measure 2 examples (" in estimate(graph, goal="evaluate", batch=2).lines[0]
-    assert (
-        estimate(graph, goal="load").lines[0] == "memory: 31.3 KiB to load (parameters 15.6, temporary 15.6 KiB)"
-    )
-    assert budget.listed([]) == []
+    assert estimate(graph, goal="infer").line.endswith(" KiB to predict 1 example")
+    assert " KiB for the trace of 2 examples (" in estimate(graph, goal="trace", batch=2).line
+    assert " KiB to measure 2 examples (" in estimate(graph, goal="evaluate", batch=2).line
+    assert estimate(graph, goal="load").line == "memory: 31.3 KiB to load (parameters 15.6, temporary 15.6 KiB)"
 
 
 def test_the_summary_ends_with_memory():
     model = wide(batch_size=128)
-    last = model.summary().splitlines()[-1]
-    assert "to train with batches of 128 (" in last
-    assert last.endswith(" to predict 128 examples")
+    *_, train, infer = model.summary().split("memory: ")
+    assert "to train with batches of 128 (" in train
+    assert infer.endswith(" to predict 128 examples")
     del (plain := document())["loss"], plain["train"]
     last = nbn_spec.compile(plain).summary().splitlines()[-1]
     assert re.fullmatch(r"memory: [\d.]+ KiB to predict 1 example", last)

@@ -388,7 +388,7 @@ def test_summary_says_all():
         ["4", "y_hat", "sigmoid", "z2", "[N, 1]", "2"],
         ["5", "squared_error_1", "squared_error", "y_hat, y", "[]", "1"],
     ]
-    assert lines[-5:-1] == [
+    assert lines[-7:-3] == [
         "outputs:  y_hat",
         "loss:     squared_error_1",
         "forward:  z1 → a1 → z2 → y_hat → squared_error_1",

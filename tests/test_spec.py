@@ -268,7 +268,12 @@ OUT_OF_BOUNDS = {
         "at least 2, got 1",
     ),
     "separator of two": (put("/data", {"csv": "a", "separator": ";;"}), "NBN113", "#/data/separator", '";;"'),
-    "separator that quotes": (put("/data", {"csv": "a", "separator": '"'}), "NBN113", "#/data/separator", "one sign"),
+    "separator that quotes": (
+        put("/data", {"csv": "a", "separator": '"'}),
+        "NBN113",
+        "#/data/separator",
+        "one sign",
+    ),
     "name of a node": (put("/nodes/0/name", "z 1"), "NBN116", "#/nodes/0/name", '"z 1" may not be used'),
     "slash in a name": (put("/nodes/0/name", "z/1"), "NBN116", "#/nodes/0/name", '"z/1" may not be used'),
     "line break in a name": (put("/nodes/0/name", "z\n"), "NBN116", "#/nodes/0/name", '"z\\n" may not be used'),

@@ -34,7 +34,7 @@ class Reporter:
 
     def add(self, file: str, problems: Iterable[Problem], memory: Sequence[Mapping[str, Any]] = ()) -> bool:
         """Say what is wrong with a file; returns whether no error is among it."""
-        found = helped(problems)
+        found = list(problems)
         if self.strict:
             found = [replace(problem, severity="error") for problem in found]
         errors = sum(problem.severity == "error" for problem in found)
@@ -89,7 +89,7 @@ def code_of(command: Callable[[], int]) -> int:
     try:
         return command()
     except NbnError as error:
-        complain(helped(error.problems))
+        complain(error.problems)
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
@@ -98,13 +98,6 @@ def code_of(command: Callable[[], int]) -> int:
         traceback.print_exc()
         say("this is a bug of nbn_spec, not of your input; please report it with the lines above")
         return INTERNAL
-
-
-def helped(problems: Iterable[Problem]) -> list[Problem]:
-    """Complaints about documents that cannot be opened, with what may be meant; others as they are."""
-    from nbn_spec.source import helped as meant  # it takes NumPy with it, which --version does without
-
-    return [meant(problem) for problem in problems]
 
 
 def say(message: str) -> None:

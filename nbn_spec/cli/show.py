@@ -10,11 +10,11 @@ from nbn_spec.budget import Estimate, afford, overview
 from nbn_spec.cli.guard import Reporter
 from nbn_spec.compiler import graph_of
 from nbn_spec.diagnosis import Diagnosis, diagnose, is_archive, training_of
-from nbn_spec.errors import NbnError, printable, wrapped
+from nbn_spec.errors import NbnError, printable
 from nbn_spec.graph import Graph
 from nbn_spec.model import load
 from nbn_spec.spec.schema import Which, schema
-from nbn_spec.summary import counted, headline, summarize
+from nbn_spec.summary import counted, headline, memory_lines, summarize
 
 
 def validate_files(paths: Sequence[Path], reporter: Reporter, allow_outside: bool, limit: str | None) -> int:
@@ -33,12 +33,7 @@ def verdict(path: Path, found: Diagnosis) -> list[str]:
     """What is said of a file without errors."""
     graph = found.require().graph
     kind = "valid" if found.front else "a valid archive"
-    return [f"{path}: {kind}; {described(graph)}", *memory_lines(found.memory)]
-
-
-def memory_lines(memory: Sequence[Estimate]) -> list[str]:
-    """What training and predicting take, in lines that fit."""
-    return [line for estimate in memory for text in estimate.lines for line in wrapped(text, "  ")]
+    return [f"{path}: {kind}; {described(graph)}", *memory_lines(found.memory, "  ")]
 
 
 def described(graph: Graph) -> str:

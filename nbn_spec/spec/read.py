@@ -15,6 +15,7 @@ from typing import Any
 
 from nbn_spec.errors import Problem, SpecError, Steps, shorten
 from nbn_spec.errors import pointer as pointer_of
+from nbn_spec.source import helped
 from nbn_spec.spec.locate import Found, Text, nearest
 from nbn_spec.spec.mend import mend
 
@@ -163,6 +164,15 @@ def position(problem: Problem, file: str) -> tuple[bool, int, int]:
 
 def read_file(path: Path) -> Document:
     """The JSON object in a file; raises :class:`SpecError` where none can be made out."""
+    try:
+        content = content_of(path)
+    except SpecError as error:
+        raise SpecError.of(map(helped, error.problems)) from None
+    return read(content, str(path))
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a document; raises :class:`SpecError` for a file that cannot be opened, or is none."""
     if (text := str(path).strip()).startswith("{") and text.endswith("}"):
         message = "this looks like JSON text, not a path"
         raise SpecError("NBN100", "", message, "json.loads it first: a dict is a spec too")
@@ -182,7 +192,7 @@ def read_file(path: Path) -> Document:
     if len(content) > LARGEST:
         message = f"has more than {LARGEST:,} bytes"
         raise SpecError("NBN104", str(path), message, "keep large arrays in csv, npy or npz files")
-    return read(content, str(path))
+    return content
 
 
 def read(content: bytes, where: str = "") -> Document:
