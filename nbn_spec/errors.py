@@ -44,17 +44,34 @@ class Span:
         number = f"{self.line:5} | "
         room, first = WIDTH - len(number), self.column - 1 - self.cut
         text = "".join(map(visible, self.source))
-        start = 0
-        if self.cut or first + self.length > room:
-            start = max(0, min(first - room // 3, max(len(text), first + 1) - room))
-        shown = text[start : start + room]
-        if start or self.cut:
-            shown = "…" + shown[1:]
-        if start + room < len(text):
-            shown = shown[:-1] + "…"
-        yield (number + shown).rstrip()
-        carets = "^" * max(1, min(cells(text[first : first + self.length]), room - first + start))
-        yield " " * (len(number) - 2) + "| " + " " * cells(shown[: first - start]) + carets
+        left, right = window(text, first, self.length, room)
+        dots, more = "…" if left or self.cut else "", "…" if right < len(text) else ""
+        while dots and cells(text[left : left + 1]) == 0:
+            left += 1
+        while more and cells(text[right - 1 : right]) == 0:
+            right -= 1
+        left, right = left + len(dots), right - len(more)
+        before = min(cells(dots + text[left:first]), room - 1)
+        yield (number + dots + text[left:right] + more).rstrip()
+        carets = "^" * max(1, min(cells(text[first : first + self.length]), room - before))
+        yield " " * (len(number) - 2) + "| " + " " * before + carets
+
+
+def window(text: str, first: int, length: int, room: int) -> tuple[int, int]:
+    """The part of a line that fits into so many columns: its beginning, or what stands around a place."""
+    left, taken = first, 0
+    if cells(text[: first + length]) <= room and first < len(text):
+        left = 0
+    while left > 0 and taken < room // 3:
+        left -= 1
+        taken += cells(text[left : left + 1])
+    right, total = left, 0
+    while right < len(text) and (total := total + cells(text[right])) <= room - (first == len(text)):
+        right += 1
+    total = cells(text[left:right]) + (first == len(text))
+    while left > 0 and (total := total + cells(text[left - 1 : left])) <= room:
+        left -= 1
+    return left, right
 
 
 def cells(text: str) -> int:

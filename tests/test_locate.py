@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbn_spec.errors import WIDTH, Span
+from nbn_spec.errors import WIDTH, Span, cells
 from nbn_spec.spec.locate import Text, nearest
 from nbn_spec.spec.read import read
 
@@ -110,3 +110,18 @@ def test_places_survive_what_was_mended() -> None:
     assert document.text.span(*found["a", 2, "b"].value).column == 8
     assert document.text.span(*found[("c",)].value).line == 4
     assert document.lines([("a", 1), ("c",)]) == [2, 4]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("ab é漢🐍\u0301", max_size=300), st.integers(0, 300), st.integers(1, 200), st.sampled_from([1, 123456])
+)
+def test_excerpts_fit_whatever_the_signs_take(text: str, first: int, length: int, line: int) -> None:
+    shown, carets = Span("m.json", line, min(first, len(text)) + 1, length, text).excerpt()
+    assert cells(shown) <= WIDTH
+    assert cells(carets) <= WIDTH
+    sign = text[first : first + 1]
+    if cells(sign) and sign != " ":
+        at = carets.index("^")
+        under = next(i for i in range(len(shown)) if cells(shown[:i]) == at and cells(shown[i]))
+        assert shown[under] in (sign, "…")

@@ -44,10 +44,10 @@ def said(code: str, path: Steps, message: str, hint: str = "", **more: Any) -> C
 def named_place(path: Steps) -> str:
     """The key whose value is meant, and the number of the item in its list, counted from 1."""
     at = max((i for i, step in enumerate(path) if isinstance(step, str)), default=0)
-    indices = path[at + 1 :]
+    indices, key = path[at + 1 :], shorten(str(path[at]))
     if len(indices) == 1:
-        return f'"{path[at]}", item {int(str(indices[0])) + 1}'
-    return f'"{path[at]}"' + (f" at [{', '.join(map(str, indices))}]" if indices else "")
+        return f"{key}, item {int(str(indices[0])) + 1}"
+    return key + (f" at [{', '.join(map(str, indices))}]" if indices else "")
 
 
 def described(value: object) -> str:
