@@ -135,7 +135,7 @@ def check_report(content: bytes, code: int, codes: list[str], spots: list[Place]
 def check_agreement(content: bytes) -> None:
     """Pydantic and the published schema accept the same documents, but for what a schema cannot say."""
     try:
-        document = json.loads(content.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse)
+        document = json.loads(content.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse, parse_int=within)
     except (ValueError, RecursionError):
         return
     if depth(document) > DEEPEST:
@@ -151,6 +151,13 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         raise ValueError("a key twice")
     return made
+
+
+def within(digits: str) -> int:
+    """An integer; raises ``ValueError`` for one that no float can hold, which is no finite number here."""
+    if len(digits) > 300:
+        raise ValueError(digits)
+    return int(digits)
 
 
 def refuse(word: str) -> Any:

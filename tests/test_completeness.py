@@ -107,3 +107,30 @@ def test_one_unsound_column_does_not_hide_another(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text(json.dumps(document))
     assert [problem.code for problem in nbn_spec.diagnose(path).problems] == ["NBN205", "NBN302"]
+
+
+ONE = {
+    "value misspelt": (put("/parameters", {"p": {"valeu": 2}}), ["/parameters/p/valeu"]),
+    "an axis that is open": (put("/inputs/x/shape", ["N", -1]), ["/inputs/x/shape/1"]),
+    "a name for an axis": (put("/inputs/x/shape", ["N", "features"]), ["/inputs/x/shape/1"]),
+    "a shape that is no length": (put("/inputs/x/shape", -1), ["/inputs/x/shape"]),
+    "prose for an input": (put("/inputs/x", "the features"), ["/inputs/x"]),
+    "a dtype for an input": (put("/inputs/x", "float32"), ["/inputs/x"]),
+    "outputs as text of a list": (put("/outputs", "['y_hat']"), ["/outputs"]),
+    "an initializer beside an activation": (put("/nodes/1/init", "he"), ["/nodes/1/init"]),
+    "a constant of several values": (
+        put("/nodes/0/weight", {"init": "constant", "value": [[1, 2]] * 3}),
+        ["/nodes/0/weight/init"],
+    ),
+    "all to validate on": (put("/train/validation", 1), ["/train/validation"]),
+    "outputs by what they are not": (put("/outputs", {"prob": {"from": "y_hat"}}), ["/outputs"]),
+    "a row of words among records": (
+        put("/data", [{"x": [1, 2], "y": [0]}, {"x": [3, 4], "y": ["yes"]}]),
+        ["/data", "/data/1/y/0"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), ONE.values(), ids=ONE.keys())
+def test_what_is_put_right_earns_no_second_complaint(change: Any, expected: list[str]) -> None:
+    assert [where for _, where in found(good(change))] == expected

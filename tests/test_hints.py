@@ -55,7 +55,7 @@ SHAPES: dict[str, Row] = {
     "-1": (shape([-1, 2]), "NBN113", "/inputs/x/shape/0", 'the batch is "N": ["N", 2]', shape(["N", 2])),
     "a word": (shape(["batch", 2]), "NBN116", "/inputs/x/shape/0", 'the batch is "N": ["N", 2]', shape(["N", 2])),
     "a letter": (shape(["n", 2]), "NBN116", "/inputs/x/shape/0", 'the batch is "N": ["N", 2]', shape(["N", 2])),
-    "a numeral": (shape(["N", "2"]), "NBN112", "/inputs/x/shape/1", 'write ["N", 2]', shape(["N", 2])),
+    "a numeral": (shape(["N", "2"]), "NBN112", "/inputs/x/shape/1", "write 2", shape(["N", 2])),
     "two at once": (shape([None, "2"]), "NBN112", "/inputs/x/shape", 'write ["N", 2]', shape(["N", 2])),
     "a shape alone": (
         put("/inputs/x", ["N", 2]),

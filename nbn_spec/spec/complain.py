@@ -277,7 +277,7 @@ def named_alone(given: object, words: Sequence[str]) -> str | None:
 def of_kind(given: object, kinds: list[str]) -> Any:
     """A value of another kind as what is expected: a number written as text, a name that is to be in a list."""
     if kinds == ["a list"] and isinstance(given, str):
-        return [given]
+        return [given] if re.fullmatch(REFERENCE_PATTERN, given) else None
     if kinds == ["true or false"] and isinstance(given, (int, str)):
         return FLAGS.get(given)
     if not isinstance(given, str) or not NUMERAL.fullmatch(given):

@@ -35,6 +35,10 @@ OPEN = ("none", "null", "-1", "?")
 """What people write for a length that is not fixed."""
 STATE = re.compile(r"[\w.]+\.(weight|bias|running_mean|running_var|num_batches_tracked|weight_ih_l0|weight_hh_l0)")
 """A key in a state dict of PyTorch."""
+LENGTHS = re.compile(r"[\w\s,()\[\]×*'\"?-]{1,200}")
+"""A shape as text."""
+KIND_OF_NUMBER = re.compile(r"(u?int|b?float|double|real|bool)\d*", re.IGNORECASE)
+"""What is no length, though it holds digits."""
 REFERENCE = "python -m nbn_spec reference"
 
 
@@ -111,8 +115,8 @@ def outputs_by_name(seen: Seen) -> Complaint | None:
     """Outputs as an object: their names are wanted."""
     if not isinstance(seen.value, Mapping) or not seen.value:
         return None
-    names = [name if isinstance(name, str) else key for key, name in seen.value.items()]
-    return seen.expected("a list", names)
+    names = list(seen.value.values())
+    return seen.expected("a list", names) if all(isinstance(name, str) for name in names) else None
 
 
 def output_by_name(seen: Seen) -> Complaint | None:
@@ -140,9 +144,10 @@ def data_form(seen: Seen) -> Complaint | None:
         return seen.expected(forms, better, moves={}) if (better := of_file(value, {}, seen)) else None
     if isinstance(value, (list, tuple)) and value and all(isinstance(row, Mapping) for row in value):
         keys = value[0].keys()
-        if not keys or any(row.keys() != keys for row in value):
+        if not keys or keys & DATA.keys() or any(row.keys() != keys for row in value):
             return None
-        return seen.expected(forms, {"values": {key: [row[key] for row in value] for key in keys}})
+        places: dict[Steps, Steps] = {("values", key, i): (i, key) for key in keys for i in range(len(value))}
+        return seen.expected(forms, {"values": {key: [row[key] for row in value] for key in keys}}, moves=places)
     if not isinstance(value, Mapping) or value.keys() & DATA.keys():
         return None
     if any(name in value for name in seen.inputs) and all(is_array(item) for item in value.values()):
@@ -155,7 +160,8 @@ def data_file(seen: Seen) -> Complaint | None:
     key = next((key for key in seen.value if folded(key) in FILES and isinstance(seen.value[key], str)), None)
     if key is None:
         return None
-    path, rest = seen.value[key], {name: item for name, item in seen.value.items() if name != key}
+    path = seen.value[key]
+    rest = {name: item for name, item in seen.value.items() if name not in (key, "type", "format", "kind")}
     better = of_file(path, rest, seen)
     if better is None:
         return None
@@ -198,9 +204,9 @@ def codes(seen: Seen) -> Complaint | None:
 
 def share(seen: Seen) -> Complaint | None:
     """The share of examples to validate on, alone."""
-    if not is_number(seen.value):
+    if not is_number(seen.value) or not 0 < seen.value < 100 or seen.value == 1:
         return None
-    fraction = seen.value / 100 if 1 < seen.value < 100 else seen.value
+    fraction = seen.value / 100 if seen.value > 1 else seen.value
     return seen.expected("an object", {"fraction": fraction})
 
 
@@ -240,8 +246,10 @@ def loss_name(seen: Seen) -> Complaint | None:
         return None
     outputs = seen.document.get("outputs")
     output = outputs[0] if isinstance(outputs, (list, tuple)) and outputs else "y_hat"
-    inputs = loss.get("inputs", [output, seen.inputs[-1] if seen.inputs else "y"])
-    rest = {key: value for key, value in loss.items() if key not in ("name", "reduction", "inputs")}
+    ends = [loss[key] for words in (PREDICTIONS, TARGETS) for key in loss if folded(key) in words]
+    inputs = loss.get("inputs", ends if len(ends) == 2 else [output, seen.inputs[-1] if seen.inputs else "y"])
+    known = ("name", "reduction", "inputs")
+    rest = {key: v for key, v in loss.items() if key not in known and folded(key) not in PREDICTIONS + TARGETS}
     better = {"op": op, "inputs": inputs, **rest}
     more: dict[str, Any] = {
         "better": better,
@@ -258,16 +266,21 @@ def bare_shape(seen: Seen) -> Complaint | None:
     shape = [length_meant(item, i == 0) for i, item in enumerate(items)]
     if not shape or None in shape:
         return None
-    batch = [] if shape[0] == "N" else ["N"]
-    return seen.expected("an object", {"shape": [*batch, *shape]}, moves={("shape",): ()})
+    if any(isinstance(length, str) for length in shape[1:]):
+        return None
+    behind = shape[1:] if isinstance(shape[0], str) else shape
+    return seen.expected("an object", {"shape": ["N", *behind]}, moves={("shape",): ()})
 
 
 def lengths(value: object) -> list[Any] | None:
     """The lengths of a shape as a list, however they are written; ``None`` where they are no lengths."""
     if isinstance(value, str):
-        return re.findall(r"-?\w+|\?", value) if re.fullmatch(r"[\w\s,()\[\]×*'\"?-]{1,200}", value) else None
-    if is_number(value):
-        return [value]
+        found = re.findall(r"-?\w+|\?", value) if LENGTHS.fullmatch(value) else []
+        items = [item for item in found if item not in ("x", "X") or len(found) == 1]
+        told = all(item.strip("-").isdecimal() or item.lower() in OPEN or item.isupper() for item in items[1:])
+        return items if told and items and not KIND_OF_NUMBER.fullmatch(items[0]) else None
+    if isinstance(value, (int, float)) and is_number(value):
+        return [value] if value >= 1 else None
     return list(value) if isinstance(value, (list, tuple)) else None
 
 
@@ -313,13 +326,13 @@ def shape(seen: Seen) -> Complaint | None:
         better = ["N", *better]
     if not listed:
         return seen.expected("a list", better)
-    hint = (
-        f'the batch is "N": {json.dumps(better)}'
-        if wrong == [0] and better[0] == "N"
-        else f"write {shown(better)}"
-    )
     code, message = no_lengths([items[i] for i in wrong])
     where = (*seen.path, wrong[0]) if len(wrong) == 1 else seen.path
+    if any(i and isinstance(better[i], str) for i in wrong):  # how long that axis is, nobody knows
+        return said(code, where, message, 'only the batch, "N" in front, is open: write its length')
+    hint = f"write {shown(better[wrong[0]] if len(wrong) == 1 else better)}"
+    if wrong == [0] and better[0] == "N":
+        hint = f'the batch is "N": {json.dumps(better)}'
     return said(code, where, message, hint, better=better, at=seen.path)
 
 
@@ -437,6 +450,9 @@ def constant(seen: Seen) -> Complaint | None:
         return None
     if "constant" in given:
         return None
+    if is_array(given["value"]):
+        exact = {key: value for key, value in given.items() if key != "init"}
+        return seen.unknown("init", f"write {shown(exact)}", exact)
     better = {"constant" if key == "value" else key: value for key, value in given.items()}
     return seen.unknown("value", f"write {shown(better)}", better, {("constant",): ("value",)})
 

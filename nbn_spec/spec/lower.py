@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.errors import Problem, Steps, shorten, suggestion
-from nbn_spec.graph import BATCH, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
+from nbn_spec.graph import BATCH, NAME, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
 from nbn_spec.initializers import INITIALIZERS, Initializer
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, disagreement, show
@@ -439,5 +439,6 @@ def complain_of_missing(state: Lowering, node: Any, known: set[str]) -> None:
                 return
             message = f'node "{state.called(node.name)}" reads "{name}", but nothing is called so'
             few = len(state.problems) < MOST_SUGGESTIONS
-            hint = suggestion(name, known - {node.name} - state.invented) if few else ""
+            usable = (other for other in known - {node.name} - state.invented if NAME.fullmatch(other))
+            hint = suggestion(name, usable) if few else ""
             state.complain("NBN201", state.inputs_of(node.name, number), message, hint)

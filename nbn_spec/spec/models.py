@@ -70,7 +70,7 @@ class Drawn(Closed):
 def form_of_leaf(value: object) -> str | None:
     """Which of the forms of a graph's own parameter a value has."""
     if isinstance(value, Mapping):
-        return "Exact" if "value" in value else "Drawn"
+        return "Drawn" if value.keys() & {"shape", "init"} and "value" not in value else "Exact"
     return type(value).__name__ if isinstance(value, (Exact, Drawn)) else None
 
 

@@ -127,7 +127,8 @@ class Document:
         if self.holds(path[:3]):
             alone = not isinstance(self.at(path[:3]), Mapping)
             return self._longest((*path[:3], *path[4:])) if alone else path
-        return self._longest(("inputs", path[2], "columns", *path[4:]))
+        declared = ("inputs", path[2], "columns", *path[4:])
+        return self._longest(declared if path[1] in ("columns", "arrays") else path)
 
     def _renamed(self, path: Steps) -> Steps:
         """A place in the author's keys."""

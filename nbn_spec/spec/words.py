@@ -157,6 +157,8 @@ ABSENT = frozenset(ABSENT_WORDS.split())
 NONE_YET = "this language has none (yet)"
 MOST_LISTED = 12
 """How many known words a help line lists."""
+ALIKE = 0.65
+"""How alike a key and a known one are, of which the former may be the latter misspelt."""
 SURE = 0.8
 """How alike two words are, of which one is surely the other misspelt."""
 LOSSES = tuple(word for word, op in OPS.items() if op.is_loss)
@@ -239,4 +241,4 @@ def nearest_key(key: object, known: Iterable[str]) -> str:
         return ours
     if is_absent(key) or home_of(key, words):
         return ""
-    return next(iter(get_close_matches(str(key).lower()[:100], words, n=1, cutoff=0.6)), "")
+    return next(iter(get_close_matches(str(key).lower()[:100], words, n=1, cutoff=ALIKE)), "")
