@@ -135,7 +135,9 @@ def check_report(content: bytes, code: int, codes: list[str], spots: list[Place]
 def check_agreement(content: bytes) -> None:
     """Pydantic and the published schema accept the same documents, but for what a schema cannot say."""
     try:
-        document = json.loads(content.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse, parse_int=within)
+        document = json.loads(
+            content.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse, parse_int=within
+        )
     except (ValueError, RecursionError):
         return
     if depth(document) > DEEPEST:
