@@ -23,7 +23,7 @@ ROOMS = [
     *("batches", "table", "checks", "source", "data", "train", "health"),
     *("lint.*", "lint", "archive", "summary", "model", "pages"),
     *("spec.words", "spec.fields", "spec.nodes", "spec.models", "spec.locate", "spec.mend", "spec.read"),
-    *("spec.hints", "spec.forms", "spec.complain", "spec.validate"),
+    *("spec.hints", "spec.lengths", "spec.forms", "spec.complain", "spec.validate"),
     *("spec.normalize", "spec.lowering", "spec.ends", "spec.lower"),
     *("spec.*", "spec", "compiler", "diagnosis"),
     *("cli.guard", "cli.*", "cli", "__main__", "(package)"),

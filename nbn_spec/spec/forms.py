@@ -13,9 +13,8 @@ from itertools import chain
 from typing import Any
 
 from nbn_spec.errors import Steps, shorten
-from nbn_spec.record import LARGEST
-from nbn_spec.spec.fields import SYMBOL_PATTERN
 from nbn_spec.spec.hints import ANY, LEFT_OUT, Complaint, Rule, Seen, said, shown
+from nbn_spec.spec.lengths import is_length, is_number, length_meant, lengths, no_lengths
 from nbn_spec.spec.models import DATA, ModelSpec
 from nbn_spec.spec.nodes import INIT_FORMS, NODES, Sized
 from nbn_spec.spec.words import LOSSES, folded, meant, translation
@@ -31,25 +30,14 @@ KINDS_OF_FILE = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".npz": "npz", ".n
 """By how a file's name ends, its key in ``data``."""
 FIELDS = {"csv": "columns", "npz": "arrays"}
 """By a kind of data, the key that holds an entry for each input."""
-OPEN = ("none", "null", "-1", "?")
-"""What people write for a length that is not fixed."""
 STATE = re.compile(r"[\w.]+\.(weight|bias|running_mean|running_var|num_batches_tracked|weight_ih_l0|weight_hh_l0)")
 """A key in a state dict of PyTorch."""
-LENGTHS = re.compile(r"[\w\s,()\[\]×*'\"?-]{1,200}")
-"""A shape as text."""
-KIND_OF_NUMBER = re.compile(r"(u?int|b?float|double|real|bool)\d*", re.IGNORECASE)
-"""What is no length, though it holds digits."""
 REFERENCE = "python -m nbn_spec reference"
 
 
 def is_array(value: object) -> bool:
     """Whether a value is a list, or an array that Python code gives."""
     return isinstance(value, (list, tuple)) or (hasattr(value, "tolist") and getattr(value, "ndim", 0) > 0)
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a number; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def stranger(document: Mapping[str, Any]) -> Complaint | None:
@@ -272,44 +260,6 @@ def bare_shape(seen: Seen) -> Complaint | None:
     return seen.expected("an object", {"shape": ["N", *behind]}, moves={("shape",): ()})
 
 
-def lengths(value: object) -> list[Any] | None:
-    """The lengths of a shape as a list, however they are written; ``None`` where they are no lengths."""
-    if isinstance(value, str):
-        found = re.findall(r"-?\w+|\?", value) if LENGTHS.fullmatch(value) else []
-        items = [item for item in found if item not in ("x", "X") or len(found) == 1]
-        told = all(item.strip("-").isdecimal() or item.lower() in OPEN or item.isupper() for item in items[1:])
-        return items if told and items and not KIND_OF_NUMBER.fullmatch(items[0]) else None
-    if isinstance(value, (int, float)) and is_number(value):
-        return [value] if value >= 1 else None
-    return list(value) if isinstance(value, (list, tuple)) else None
-
-
-def length_meant(item: object, first: bool) -> int | str | None:
-    """The length or symbol that an item of a shape means; ``None`` where that is not plain."""
-    if isinstance(item, str) and item.strip().isdecimal():
-        item = int(item.strip()[:20])
-    if isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= LARGEST:
-        return item
-    open_ended = item.strip().lower() in OPEN if isinstance(item, str) else item is None
-    if open_ended or (is_number(item) and item == -1):
-        return "N" if first else "T"
-    if not isinstance(item, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", item):
-        return None
-    return item if re.match(SYMBOL_PATTERN, item) else "N" if first else item[0].upper() + item[1:]
-
-
-def is_whole(item: int | float) -> bool:
-    """Whether a number is an integer, be it written as 3.0; true and false are none."""
-    return not isinstance(item, bool) and (isinstance(item, int) or item.is_integer())
-
-
-def is_length(item: object) -> bool:
-    """Whether an item of a shape is as it should be."""
-    if isinstance(item, str):
-        return re.match(SYMBOL_PATTERN, item) is not None
-    return isinstance(item, (int, float)) and is_whole(item) and 1 <= item <= LARGEST
-
-
 def shape(seen: Seen) -> Complaint | None:
     """A shape as text or as a number, or with lengths that are no lengths."""
     items = lengths(seen.value)
@@ -334,15 +284,6 @@ def shape(seen: Seen) -> Complaint | None:
     if wrong == [0] and better[0] == "N":
         hint = f'the batch is "N": {json.dumps(better)}'
     return said(code, where, message, hint, better=better, at=seen.path)
-
-
-def no_lengths(wrong: Sequence[object]) -> tuple[str, str]:
-    """The code and the message for items that are no lengths."""
-    if len(wrong) == 1 and is_number(wrong[0]):
-        return "NBN113", f"must be at least 1, got {shorten(wrong[0])}"
-    if len(wrong) == 1 and isinstance(wrong[0], str) and wrong[0].isidentifier():
-        return "NBN116", f"{shorten(wrong[0])} may not be used as a name here"
-    return "NBN112", "expected lengths and symbols, got " + ", ".join(map(shorten, wrong))
 
 
 def dtype(seen: Seen) -> Complaint | None:
