@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from nbn_spec.errors import Span as Span
     from nbn_spec.errors import SpecError as SpecError
     from nbn_spec.errors import TrainingError as TrainingError
+    from nbn_spec.machine import Checkup as Checkup
+    from nbn_spec.machine import doctor as doctor
     from nbn_spec.model import Model as Model
     from nbn_spec.model import Trace as Trace
     from nbn_spec.model import load as load
@@ -44,6 +46,7 @@ PUBLIC = {
     "compiler": "compile",
     "diagnosis": "Diagnosis diagnose",
     "errors": ERRORS,
+    "machine": "Checkup doctor",
     "model": "Model Trace load",
     "train": "History Trainer",
 }

@@ -18,16 +18,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from nbn_spec.arrays import empty
 from nbn_spec.budget import afford, estimate
 from nbn_spec.errors import ArchiveError, NbnError, shorten
 from nbn_spec.files import DAMAGED, npy_header, write
 from nbn_spec.graph import DTYPES, Constant, Graph, Input, Node, Parameter, verify
 from nbn_spec.interpreter import LARGE
+from nbn_spec.memory import uncollected
 from nbn_spec.metrics import labels
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
 from nbn_spec.params import Layout, Seed, mebibytes
-from nbn_spec.record import AttributeProblem, freeze
+from nbn_spec.record import AttributeProblem, Pool
 from nbn_spec.source import Source, address, near
 from nbn_spec.train import Training
 from nbn_spec.version import VERSION
@@ -105,7 +107,7 @@ def load(path: str | Path, max_memory: int | None = None) -> Saved:
     So it does (NBN209) for one whose parameters need more than ``max_memory`` bytes or, without, than are free.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with uncollected(), zipfile.ZipFile(path) as archive:
             check_sizes(archive, os.path.getsize(path), str(path))
             check_text_size(archive, str(path), max_memory)
             return read(archive, str(path), max_memory)
@@ -166,7 +168,7 @@ def read(archive: zipfile.ZipFile, where: str, max_memory: int | None = None) ->
         Constant(item.name, read_array(archive, f"constant/{item.name}", item.shape, graph.dtype, where))
         for item in graph.constants
     )
-    flat = np.empty(layout.size, graph.dtype)
+    flat = empty((layout.size,), graph.dtype)
     for name, view in layout.views(flat).items():
         view[...] = read_array(archive, f"param/{name}", view.shape, graph.dtype, where)
     return Saved(replace(graph, constants=constants), flat, checked_spec(document, graph, where))
@@ -342,20 +344,26 @@ def from_json(document: Mapping[str, Any]) -> Graph:
         inputs=inputs,
         constants=constants,
         parameters=parameters,
-        nodes=tuple(map(node_from_json, document["nodes"])),
+        nodes=nodes_from_json(document["nodes"]),
         outputs=names_of(document["outputs"]),
         loss=None if document["loss"] is None else exactly(str, document["loss"]),
         dead=names_of(document["dead"]),
     )
 
 
-def node_from_json(document: Mapping[str, Any]) -> Node:
-    """One node; raises one of ``UNREADABLE``."""
+def nodes_from_json(documents: Any) -> tuple[Node, ...]:
+    """The nodes; raises one of ``UNREADABLE``."""
+    pool = Pool()
+    return tuple(node_from_json(document, pool) for document in documents)
+
+
+def node_from_json(document: Mapping[str, Any], pool: Pool) -> Node:
+    """One node, its op from a pool; raises one of ``UNREADABLE``."""
     word = closed("node", document)["op"]
     if word not in OPS:
         raise ValueError(f'unknown op "{word}"')
     try:
-        op = OPS[word].from_json(freeze(document["attributes"]))
+        op = pool.of(OPS[word], document["attributes"])
     except (AttributeProblem, ShapeProblem) as problem:
         raise ValueError(f"node {document['name']}: {problem}") from None
     params = {name: exactly(str, parameter) for name, parameter in document["parameters"].items()}

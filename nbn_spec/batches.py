@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from nbn_spec.arrays import empty
 from nbn_spec.budget import MEASURED, measured
 from nbn_spec.graph import BATCH, Graph
 from nbn_spec.interpreter import Interpreter, arena_of
-from nbn_spec.metrics import Measures, Metric, compared, measures
-from nbn_spec.ops.base import Array
+from nbn_spec.metrics import Metric, compared, labels, measures
+from nbn_spec.ops.base import Array, Call
 from nbn_spec.params import Layout, Seed
 from nbn_spec.plan import Program, plan
 
@@ -24,24 +27,23 @@ Pairs = list[tuple[Array, Array]]
 
 @dataclass(frozen=True)
 class Batch:
-    """An interpreter for batches of one size.
-
-    ``load`` puts the examples from a place on into its inputs; ``measure`` holds a function for every metric.
-    """
+    """An interpreter for batches of one size, with everything resolved that a step needs."""
 
     interpreter: Interpreter
     examples: int
     load: Callable[[int], None]
-    loss: Array
-    measure: Measures
+    """Puts the examples from a place on into the inputs."""
+    measures: tuple[Callable[[], float], ...]
+    """Read the cost and compute each metric."""
+    found: list[float]
+    """What a step measured."""
+    step: tuple[Call, ...]
+    """The calls of one step: the forward pass, a look at what it gives, the backward pass, the update."""
 
-    def forward(self) -> dict[str, float]:
-        """Loss and metrics of the examples that it holds."""
+    def forward(self) -> list[float]:
+        """The cost and the metrics of the examples that it holds."""
         self.interpreter.forward()
-        found = {"loss": float(self.loss)}
-        for name, measure in self.measure.items():
-            found[name] = measure()
-        return found
+        return [measure() for measure in self.measures]
 
 
 class Order:
@@ -72,12 +74,16 @@ class Sweep:
         """Examples in a batch of full size."""
         return self.batches[0].examples
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Batches in one pass."""
         return -(-self.examples // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
+        return self._turns() if self.steps > 1 else iter(self.batches)  # a lone batch holds its examples
+
+    def _turns(self) -> Iterator[Batch]:
+        """The batches of a pass that has several."""
         if self.order is not None:
             self.order.shuffle()
         whole, *rest = self.batches
@@ -89,13 +95,13 @@ class Sweep:
             batch.load(even)
             yield batch
 
-    def mean(self) -> dict[str, float]:
-        """Loss and metrics, each batch weighted by its examples."""
-        sums: dict[str, float] = {}
+    def mean(self) -> list[float]:
+        """The cost and the metrics, each batch weighted by its examples."""
+        sums = [0.0] * len(self.batches[0].measures)
         for batch in self:
-            for name, value in batch.forward().items():
-                sums[name] = sums.get(name, 0.0) + value * batch.examples
-        return {name: total / self.examples for name, total in sums.items()}
+            for place, value in enumerate(batch.forward()):
+                sums[place] += value * batch.examples
+        return [total / self.examples for total in sums]
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,17 @@ class Binder:
     metrics: Sequence[Metric]
     grad: Array | None = None
     """Where gradients go; without it, programs have no backward pass."""
+    update: tuple[Call, ...] = ()
+    """The calls that follow a backward pass."""
+    planned: Program | None = None
+    """A program that exists already: for batches of its size."""
+    watch: Callable[[Batch], Batch] | None = None
+    """What puts a clock to the calls of a batch, if anything does."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what a batch measures."""
+        return ("loss", *labels(self.metrics, self.graph))
 
     def sweep(self, data: Arrays, size: int, order: Order | None = None) -> Sweep:
         """Passes over ``data`` in batches of ``size``; if that is all of it, the data is read where it lies."""
@@ -118,7 +135,7 @@ class Binder:
         program = self.program(data, size)
         arena = arena_of(program.arena)
         batched = [item.name for item in self.graph.inputs if item.batched and item.name in data]
-        buffers = {name: np.empty_like(data[name][:size]) for name in batched}
+        buffers = {name: empty((size, *data[name].shape[1:]), data[name].dtype) for name in batched}
         batches = [self.some(program, arena, data, buffers, order)]
         if rest := count % size:
             batches.append(self.some(self.program(data, rest), arena, data, buffers, order))
@@ -137,6 +154,8 @@ class Binder:
     def program(self, data: Arrays, count: int) -> Program:
         """The program for ``count`` of the examples in ``data``."""
         sizes = {**symbols(self.graph, data), BATCH: count}
+        if self.planned is not None and self.planned.sizes == sizes:
+            return self.planned
         return plan(self.graph, sizes, self.fetch(), backward=self.grad is not None)
 
     def some(self, program: Program, arena: Array, data: Arrays, buffers: Arrays, order: Order | None) -> Batch:
@@ -152,8 +171,37 @@ class Binder:
 
     def batch(self, bound: Interpreter, count: int, load: Callable[[int], None]) -> Batch:
         """A bound interpreter with its loss and metrics."""
-        measure = measures(self.metrics, self.graph, bound.arrays)
-        return Batch(bound, count, load, bound.arrays[self.graph.loss or ""], measure)
+        loss = bound.arrays[self.graph.loss or ""]
+        read = (loss.item, *measures(self.metrics, self.graph, bound.arrays).values())
+        found = [math.nan] * len(read)
+        looks = (look(read[0], found), *(note(*pair, found) for pair in enumerate(read[1:], start=1)))
+        step = (*bound.forward_calls, *looks, *bound.backward_calls, *self.update)
+        batch = Batch(bound, count, load, read, found, step)
+        return self.watch(batch) if self.watch else batch
+
+
+class NotFiniteCost(Exception):
+    """Ends a step before its backward pass."""
+
+
+def look(read: Callable[[], float], found: list[float]) -> Call:
+    """A call that notes the cost, and raises :class:`NotFiniteCost`."""
+
+    def call() -> None:
+        found[0] = cost = read()
+        if not math.isfinite(cost):
+            raise NotFiniteCost
+
+    return call
+
+
+def note(place: int, measure: Callable[[], float], found: list[float]) -> Call:
+    """A call that notes a metric."""
+
+    def call() -> None:
+        found[place] = measure()
+
+    return call
 
 
 def in_turn(pairs: Pairs, size: int) -> Callable[[int], None]:

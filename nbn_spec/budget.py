@@ -11,28 +11,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import partial
 from heapq import nlargest
 from math import prod
 from operator import attrgetter
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from nbn_spec.arrays import ALIGNMENT
 from nbn_spec.errors import GraphError, SpecError, shorten
+from nbn_spec.estimate import Estimate, Goal, Part
 from nbn_spec.graph import BATCH, Graph
 from nbn_spec.interpreter import LARGE
-from nbn_spec.memory import ALIGNMENT
 from nbn_spec.metrics import Metric, compared
 from nbn_spec.ops.base import show
 from nbn_spec.optim import Optimizer
 from nbn_spec.params import allowance, drawn, mebibytes
 from nbn_spec.plan import Program, Slot, gradient, plan
 
-Goal = Literal["load", "infer", "evaluate", "gradients", "trace", "train"]
-"""What memory is counted for."""
 BACKWARD = ("gradients", "trace", "train")
 MOST_PARTS, SMALL = 5, 1000
 """How many arrays a message names, and by what factor those are smaller than the largest that it passes over."""
@@ -46,8 +44,6 @@ UNITS = {
     **{"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
 }
 SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([A-Z]{0,3})")
-SHOWN = (("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
-CATEGORIES = ("parameters", "gradients", "optimizer", "activations", "data")
 NEEDS: dict[Goal, str] = {
     "load": "the parameters need",
     "infer": "a pass over the batch needs",
@@ -75,86 +71,6 @@ class TrainingLike(Protocol):
 
     @property
     def validation(self) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Part:
-    """One array and its bytes.
-
-    ``kind`` is parameter, gradient (of a parameter), optimizer, activation (or its gradient), scratch or data.
-    """
-
-    kind: str
-    name: str
-    shape: tuple[int, ...]
-    size: int
-
-    def __str__(self) -> str:
-        shape = f" {show(self.shape)}" if self.shape else ""
-        return f"{self.name}{shape} {mebibytes(self.size)}"
-
-    @property
-    def owner(self) -> str:
-        """The parameter or node that it belongs to."""
-        return re.split("[←:+]", self.name.removeprefix("∂"))[0]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Bytes by what they are for. ``activations`` are arenas (values and gradients of nodes) and scratch."""
-
-    parameters: int
-    gradients: int
-    optimizer: int
-    activations: int
-    data: int
-    parts: tuple[Part, ...]
-    """The largest arrays, the largest first."""
-    batch: int | None
-    """Examples in a batch that it was made for; ``None`` where unknown: then for one."""
-    goal: Goal = "infer"
-    again: Callable[..., Estimate] | None = field(default=None, compare=False, repr=False)
-    """The same for another ``batch``."""
-
-    @property
-    def total(self) -> int:
-        """All bytes at once."""
-        return sum(self.by_category().values())
-
-    def by_category(self) -> dict[str, int]:
-        """Bytes by category."""
-        return {name: getattr(self, name) for name in CATEGORIES}
-
-    @property
-    def line(self) -> str:
-        """The estimate as ``validate`` and ``graph`` print it."""
-        return f"memory: {self.words()}"
-
-    def words(self) -> str:
-        """The total and what it is for; for more than predicting, what it consists of."""
-        details = "" if self.goal == "infer" else f" ({self.details()})"
-        return f"{mebibytes(self.total)} {self.purpose()}{details}"
-
-    def purpose(self) -> str:
-        """What it is for, in words."""
-        count = f"{self.batch or 1:,} example{'' if (self.batch or 1) == 1 else 's'}"
-        train = f"to train with batches of {self.batch:,}" if self.batch else "to train on 1 example"
-        words = {"load": "to load", "infer": f"to predict {count}", "evaluate": f"to measure {count}"}
-        return words.get(self.goal, train if self.goal == "train" else f"for the {self.goal} of {count}")
-
-    def details(self) -> str:
-        """Every category of some size, in one unit unless they are absurdly large."""
-        word, unit = next((word, unit) for word, unit in SHOWN if max(self.total, 1) >= unit)
-        names = {"activations": "temporary"} if self.goal == "load" else {}
-        sizes = {names.get(name, name): size for name, size in self.by_category().items() if size * 20 >= unit}
-        if self.total >= 2**80:
-            return ", ".join(f"{name} {mebibytes(size)}" for name, size in sizes.items())
-        return ", ".join(f"{name} {size / unit:,.{int(unit > 1)}f}" for name, size in sizes.items()) + f" {word}"
-
-    def to_json(self) -> dict[str, Any]:
-        """The estimate as a JSON object."""
-        parts = [{"kind": p.kind, "name": p.name, "shape": list(p.shape), "size": p.size} for p in self.parts]
-        return {"goal": self.goal, "batch": self.batch, **self.by_category(), "total": self.total, "parts": parts}
 
 
 @dataclass(frozen=True)
@@ -312,6 +228,9 @@ class Count:
             gradients=total(gradients),
             optimizer=total(remembered),
             activations=total(temporary) + sum(one.size for one in passes),
+            program=passes[0].program if passes else None,
+            arena=passes[0].program.arena if passes else 0,
+            unshared=passes[0].program.unshared if passes else 0,
             data=total(given),
             parts=tuple(part for part in found if part.size * SMALL >= found[0].size > 0),
             batch=batch,
@@ -474,6 +393,8 @@ def parse_size(text: str) -> int:
     match = SIZE.fullmatch(text.strip().upper())
     if match is None or match[2] not in UNITS:
         raise ValueError(f"{shorten(text)} is no size: write 512MiB, 2 GB, 1.5G or a number of bytes")
+    from fractions import Fraction  # only words for a size need it, and with decimal it takes 1 ms to import
+
     size = Fraction(match[1]) * UNITS[match[2]]
     if size < 1 or (size.denominator > 1 and UNITS[match[2]] == 1):
         raise ValueError(f"{shorten(text)} is no whole number of bytes, of at least 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -80,7 +81,7 @@ class Loaded:
 
 def plain(values: object, where: str) -> Array:
     """Nested lists as an array; raises :class:`DataError` where the rows differ in length."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    if is_masked(values):
         raise DataError("NBN302", where, "has masked values", "fill them or leave the examples out")
     try:
         array: Array = np.asarray(values)
@@ -92,6 +93,12 @@ def plain(values: object, where: str) -> Array:
         raise DataError("NBN304", where, "holds an integer that is too large for any float") from None
     except RuntimeError as error:  # what other libraries' arrays raise
         raise DataError("NBN302", where, f"cannot be read as an array: {error}") from None
+
+
+def is_masked(values: object) -> bool:
+    """Whether an array hides some of its values."""
+    masks: Any = sys.modules.get("numpy.ma")  # who holds such an array has imported it; else that takes 7 ms
+    return masks is not None and isinstance(values, masks.MaskedArray) and bool(masks.is_masked(values))
 
 
 def odd_row(values: object, place: tuple[int, ...] = ()) -> str:

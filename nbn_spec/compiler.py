@@ -22,6 +22,7 @@ from typing import Any
 from nbn_spec.budget import afford, estimate, limit_of
 from nbn_spec.errors import GraphError, Problem, SpecError, error_of, shorten
 from nbn_spec.graph import Graph, Input, verify
+from nbn_spec.memory import uncollected
 from nbn_spec.model import Model
 from nbn_spec.params import Layout, Seed, initialize
 from nbn_spec.source import Place
@@ -59,8 +60,8 @@ def compile(
     :class:`TrainingError`, whichever concerns the earliest stage, with all that is wrong with the document; data
     files are not opened yet.
     """
-    graph, canonical = graph_of(source, seed)
-    return model_of(graph, canonical, allow_outside, max_memory)
+    with uncollected():
+        return model_of(*graph_of(source, seed), allow_outside, max_memory)
 
 
 def model_of(

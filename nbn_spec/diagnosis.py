@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from nbn_spec import archive, metrics
-from nbn_spec.budget import Estimate, afford, limit_of, overview
+from nbn_spec.budget import afford, limit_of, overview
 from nbn_spec.compiler import Front, Source, front, merged, model_of, named
-from nbn_spec.data import fitted, sizes
+from nbn_spec.data import checked, fitted, sizes
 from nbn_spec.errors import DataError, NbnError, Problem, error_of
-from nbn_spec.graph import Input, verify
+from nbn_spec.estimate import Estimate
+from nbn_spec.graph import Graph, Input, verify
 from nbn_spec.lint import Subject, lint
 from nbn_spec.model import Model, load
 from nbn_spec.ops.base import Array
@@ -228,6 +229,17 @@ def data_of(model: Model, wanted: tuple[Input, ...]) -> tuple[dict[str, Array], 
     except DataError as error:
         return {}, [in_spec(problem, source) for problem in error.problems]
     return arrays, []
+
+
+def data_beside(path: Path, graph: Graph, spec: Mapping[str, Any], limit: str | None) -> dict[str, Array]:
+    """The data that the spec at ``path`` describes, for all inputs; none where there is none to be had."""
+    if not spec.get("data"):
+        return {}
+    place = Place(path.parent, max_memory=limit_of(limit))
+    try:
+        return checked(graph, DataSource.from_json(spec["data"]), graph.inputs, place)
+    except DataError:
+        return {}
 
 
 def training_problems(

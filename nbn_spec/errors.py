@@ -6,7 +6,6 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any, ClassVar, Literal, Self
 from unicodedata import combining, east_asian_width
@@ -267,6 +266,8 @@ def shorten(value: object, limit: int = 60) -> str:
 
 def suggestion(word: object, known: Iterable[str]) -> str:
     """“did you mean …”, or the known words where none is near."""
+    from difflib import get_close_matches  # only a complaint needs it, and loading a model has none
+
     words = sorted(known)
     near = get_close_matches(str(word).lower()[:100], words[:COMPARED], n=3, cutoff=0.6)
     if near:

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from nbn_spec.errors import GraphError
 from nbn_spec.initializers import Initializer
-from nbn_spec.ops.base import Array, Domain, Op, Shape, ShapeProblem, show
+from nbn_spec.ops.base import Array, Domain, Op, Param, Shape, ShapeProblem, show
 
 BATCH = "N"
 """The symbol that stands for the number of examples."""
@@ -50,7 +50,7 @@ class Constant:
         return self.value.shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A leaf whose values belong to the model. ``value`` holds exact initial values, else ``init`` draws them."""
 
@@ -61,7 +61,7 @@ class Parameter:
     value: Array | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation on named values; ``params`` maps the op's own names to names of parameters."""
 
@@ -118,7 +118,8 @@ class Graph:
 
     def shape(self, name: str) -> Shape:
         """The shape of any value of the graph."""
-        return self.by_name[name].shape if name in self.by_name else self.leaves[name].shape
+        node = self.by_name.get(name)
+        return self.leaves[name].shape if node is None else node.shape
 
     @cached_property
     def forward_order(self) -> tuple[str, ...]:
@@ -183,6 +184,8 @@ def sort(sources: Mapping[str, Collection[str]]) -> list[str]:
     """
     names = list(sources)
     place = {name: i for i, name in enumerate(names)}
+    if all(place.get(source, -1) < i for i, name in enumerate(names) for source in sources[name]):
+        return names  # most documents: nothing stands in front of what it reads
     waiting = [len({s for s in sources[name] if s in place}) for name in names]
     readers: list[list[int]] = [[] for _ in names]
     for i, name in enumerate(names):
@@ -230,10 +233,30 @@ def infer(op: Op, shapes: Sequence[Shape], integers: Sequence[bool]) -> Shape:
     return shape
 
 
+class Inference:
+    """What ops make of their operands, worked out once for all nodes that share an op and the shapes it reads."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[Op, Shape, dict[str, Param]]] = {}
+
+    def of(self, op: Op, operands: Sequence[tuple[Shape, bool]]) -> tuple[Shape, dict[str, Param]]:
+        """The shape of the result and the op's parameters; ``operands`` have a shape, and may be whole numbers.
+
+        Raises :class:`ShapeProblem` as :func:`infer` does.
+        """
+        key = (id(op), *operands)  # an op that is kept has its id for itself
+        if key not in self._known:
+            shapes = [shape for shape, _ in operands]
+            shape = infer(op, shapes, [integer for _, integer in operands])
+            self._known[key] = op, shape, op.params(*shapes)
+        return self._known[key][1:]
+
+
 def verify(graph: Graph) -> None:
     """Check every promise of a graph anew; raises :class:`GraphError`."""
     for name in (*graph.leaves, *graph.forward_order):
-        demand(NAME.fullmatch(name) is not None, graph.name, f"{name!r} may not be used as a name")
+        if NAME.fullmatch(name) is None:
+            raise broken(graph.name, f"{name!r} may not be used as a name")
     for item in graph.inputs:
         demand(BATCH not in item.shape[1:], item.name, f"has {BATCH} elsewhere than in front: {show(item.shape)}")
         named = not item.columns or item.shape[-1:] == (len(set(item.columns)),) == (len(item.columns),)
@@ -243,11 +266,13 @@ def verify(graph: Graph) -> None:
     demand(count == len(graph.leaves), graph.name, "has two leaves of one name")
     for name, leaf in graph.leaves.items():
         seen[name] = (leaf.shape, isinstance(leaf, Input) and leaf.integer)
+    inference = Inference()
     for node in graph.nodes:
         demand(node.name not in seen, node.name, "stands for two things")
         for source in (*node.inputs, *node.params.values()):
-            demand(source in seen, node.name, f'reads "{source}", which is not computed before it')
-        verify_node(graph, node, [seen[source] for source in node.inputs])
+            if source not in seen:
+                raise broken(node.name, f'reads "{source}", which is not computed before it')
+        verify_node(graph, node, [seen[source] for source in node.inputs], inference)
         seen[node.name] = (node.shape, False)
     demand(bool(graph.outputs), graph.name, "has no outputs")
     for output in graph.outputs:
@@ -257,25 +282,31 @@ def verify(graph: Graph) -> None:
         demand(graph.shape(graph.loss) == (), graph.loss, "is the loss, but not a scalar")
 
 
-def verify_node(graph: Graph, node: Node, operands: Sequence[tuple[Shape, bool]]) -> None:
+def verify_node(graph: Graph, node: Node, operands: Sequence[tuple[Shape, bool]], inference: Inference) -> None:
     """Check a node's shape and parameters against its op."""
-    shapes = [shape for shape, _ in operands]
     try:
-        shape = infer(node.op, shapes, [integer for _, integer in operands])
-        params = node.op.params(*shapes)
+        shape, params = inference.of(node.op, operands)
     except ShapeProblem as problem:
         raise GraphError("NBN203", node.name, str(problem)) from None
-    demand(shape == node.shape, node.name, f"has shape {show(node.shape)}, but its op gives {show(shape)}")
+    if shape != node.shape:
+        raise broken(node.name, f"has shape {show(node.shape)}, but its op gives {show(shape)}")
     demand(params.keys() == node.params.keys(), node.name, "has other parameters than its op")
     for name, param in params.items():
         leaf = graph.leaves[node.params[name]]
-        demand(isinstance(leaf, Parameter), node.name, f'"{leaf.name}" is no parameter')
-        demand(leaf.shape == param.shape, node.name, f"{name} is {show(leaf.shape)}, not {show(param.shape)}")
-        measured = name in node.op.statistics
-        demand(not (measured and node.params[name] in graph.trainable), node.name, f"{name} cannot be trained")
+        if not isinstance(leaf, Parameter):
+            raise broken(node.name, f'"{leaf.name}" is no parameter')
+        if leaf.shape != param.shape:
+            raise broken(node.name, f"{name} is {show(leaf.shape)}, not {show(param.shape)}")
+        if name in node.op.statistics and leaf.name in graph.trainable:
+            raise broken(node.name, f"{name} cannot be trained")
 
 
 def demand(holds: bool, name: str, message: str) -> None:
     """Raise a :class:`GraphError` that names ``name`` unless ``holds``."""
     if not holds:
-        raise GraphError("NBN210", name, message)
+        raise broken(name, message)
+
+
+def broken(name: str, message: str) -> GraphError:
+    """The error for a graph that does not keep a promise at ``name``."""
+    return GraphError("NBN210", name, message)

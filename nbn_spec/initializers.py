@@ -8,16 +8,16 @@ variance 1/fan_in, not Glorot's 2/(fan_in + fan_out).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from math import prod, sqrt
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
 from nbn_spec.ops.base import Array
-from nbn_spec.record import AttributeProblem, Record, attr
+from nbn_spec.record import AttributeProblem, Record, attr, record
 
-Draws = np.random.Generator | np.random.RandomState
+if TYPE_CHECKING:  # numpy.random takes 7 ms to import, and whoever loads a trained model draws nothing
+    Draws: TypeAlias = np.random.Generator | np.random.RandomState
 Lengths = tuple[int, ...]
 TRUNCATION = 2.0
 """Standard deviations beyond which ``truncated_normal`` draws again."""
@@ -30,7 +30,7 @@ def fans(shape: Lengths) -> tuple[int, int]:
     return prod(shape[1:]), shape[0] * prod(shape[2:])
 
 
-@dataclass(frozen=True)
+@record
 class Initializer(Record, ABC):
     """Draws a parameter's first values; an instance is the record of its attributes."""
 
@@ -41,7 +41,7 @@ class Initializer(Record, ABC):
         """Float64 values of ``shape``; raises ``ValueError`` where the shape cannot be initialized so."""
 
 
-@dataclass(frozen=True)
+@record
 class ScaledNormal(Initializer, ABC):
     """Normal numbers whose variance follows from the fans."""
 
@@ -53,7 +53,7 @@ class ScaledNormal(Initializer, ABC):
         return draws.standard_normal(shape) * sqrt(self.variance(*fans(shape)))
 
 
-@dataclass(frozen=True)
+@record
 class ScaledUniform(Initializer, ABC):
     """Uniform numbers within a limit that follows from the fans."""
 
@@ -66,7 +66,7 @@ class ScaledUniform(Initializer, ABC):
         return np.asarray(draws.uniform(-limit, limit, shape))
 
 
-@dataclass(frozen=True)
+@record
 class Plain(Initializer):
     """The tutorial's small random numbers."""
 
@@ -76,7 +76,7 @@ class Plain(Initializer):
         return draws.standard_normal(shape) * 0.01
 
 
-@dataclass(frozen=True)
+@record
 class Xavier(ScaledNormal):
     """The tutorial's xavier: LeCun's variance, not Glorot's."""
 
@@ -86,7 +86,7 @@ class Xavier(ScaledNormal):
         return 1.0 / fan_in
 
 
-@dataclass(frozen=True)
+@record
 class He(ScaledNormal):
     """The tutorial's he, for relu (He et al. 2015)."""
 
@@ -96,7 +96,7 @@ class He(ScaledNormal):
         return 2.0 / fan_in
 
 
-@dataclass(frozen=True)
+@record
 class GlorotUniform(ScaledUniform):
     """Glorot & Bengio 2010, uniform."""
 
@@ -106,7 +106,7 @@ class GlorotUniform(ScaledUniform):
         return 6.0 / (fan_in + fan_out)
 
 
-@dataclass(frozen=True)
+@record
 class GlorotNormal(ScaledNormal):
     """Glorot & Bengio 2010, normal (not truncated)."""
 
@@ -116,7 +116,7 @@ class GlorotNormal(ScaledNormal):
         return 2.0 / (fan_in + fan_out)
 
 
-@dataclass(frozen=True)
+@record
 class HeUniform(ScaledUniform):
     """He et al. 2015, uniform."""
 
@@ -126,7 +126,7 @@ class HeUniform(ScaledUniform):
         return 6.0 / fan_in
 
 
-@dataclass(frozen=True)
+@record
 class HeNormal(ScaledNormal):
     """He et al. 2015, normal (not truncated)."""
 
@@ -136,7 +136,7 @@ class HeNormal(ScaledNormal):
         return 2.0 / fan_in
 
 
-@dataclass(frozen=True)
+@record
 class LecunUniform(ScaledUniform):
     """LeCun et al. 1998, uniform."""
 
@@ -146,7 +146,7 @@ class LecunUniform(ScaledUniform):
         return 3.0 / fan_in
 
 
-@dataclass(frozen=True)
+@record
 class LecunNormal(ScaledNormal):
     """LeCun et al. 1998, normal (not truncated)."""
 
@@ -156,7 +156,7 @@ class LecunNormal(ScaledNormal):
         return 1.0 / fan_in
 
 
-@dataclass(frozen=True)
+@record
 class Normal(Initializer):
     """Normal numbers."""
 
@@ -168,7 +168,7 @@ class Normal(Initializer):
         return draws.standard_normal(shape) * self.std + self.mean
 
 
-@dataclass(frozen=True)
+@record
 class Uniform(Initializer):
     """Uniform numbers from ``low`` up to ``high``."""
 
@@ -184,7 +184,7 @@ class Uniform(Initializer):
         return np.asarray(draws.uniform(self.low, self.high, shape))
 
 
-@dataclass(frozen=True)
+@record
 class TruncatedNormal(Initializer):
     """Normal numbers, drawn again while they lie more than two standard deviations off."""
 
@@ -199,7 +199,7 @@ class TruncatedNormal(Initializer):
         return values * self.std + self.mean
 
 
-@dataclass(frozen=True)
+@record
 class Orthogonal(Initializer):
     """Orthonormal rows or columns (Saxe et al. 2014), from the QR decomposition of normal numbers."""
 
@@ -215,7 +215,7 @@ class Orthogonal(Initializer):
         return np.asarray((q if rows >= columns else q.T).reshape(shape) * self.gain)
 
 
-@dataclass(frozen=True)
+@record
 class Zeros(Initializer):
     """Zeros."""
 
@@ -225,7 +225,7 @@ class Zeros(Initializer):
         return np.zeros(shape)
 
 
-@dataclass(frozen=True)
+@record
 class Ones(Initializer):
     """Ones."""
 
@@ -235,7 +235,7 @@ class Ones(Initializer):
         return np.ones(shape)
 
 
-@dataclass(frozen=True)
+@record
 class Constant(Initializer):
     """One number everywhere."""
 
@@ -246,7 +246,7 @@ class Constant(Initializer):
         return np.full(shape, float(self.constant))
 
 
-@dataclass(frozen=True)
+@record
 class Identity(Initializer):
     """The identity matrix; where it is not square, ones on its diagonal."""
 

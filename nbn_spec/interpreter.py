@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextvars import Context, copy_context
+from itertools import chain
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from nbn_spec.arrays import aligned, empty
 from nbn_spec.errors import GraphError
 from nbn_spec.graph import Graph
-from nbn_spec.memory import ALIGNMENT
 from nbn_spec.ops.base import Array, Call, Calls, do
 from nbn_spec.params import Layout, free_memory, mebibytes
 from nbn_spec.plan import Program, Slot, Step, gradient
@@ -27,9 +29,13 @@ def arena_of(size: int) -> Array:
     if size > LARGE and size > (have := free_memory()):
         message = f"a pass over the batch needs {mebibytes(size)}, but {mebibytes(have)} are free"
         raise GraphError("NBN209", "", message, "give fewer examples at once, or make the nodes smaller")
-    memory = np.empty(size + ALIGNMENT, dtype=np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size]
+    return aligned(size)
+
+
+def quiet() -> Context:
+    """A context in which NumPy does not warn of numbers that leave the finite: whoever reads them looks."""
+    with np.errstate(all="ignore"):
+        return copy_context()
 
 
 def accumulate(before: Array, part: Array, y: Array) -> Calls:
@@ -40,9 +46,10 @@ def accumulate(before: Array, part: Array, y: Array) -> Calls:
 class Interpreter:
     """Runs one program over one flat vector of parameters.
 
-    ``arrays`` holds a view for every slot, made once. ``inputs`` may bring arrays of the right dtype and shape
-    that are read where they lie; the others get a buffer to write into. ``arena`` may be shared with interpreters
-    that never run at the same time. Not safe to run from two threads at once; make one for each.
+    ``arrays`` holds a view for every slot, made once, and ``calls`` those of NumPy for every step. ``inputs`` may
+    bring arrays of the right dtype and shape that are read where they lie; the others get a buffer to write into.
+    ``arena`` may be shared with interpreters that never run at the same time. Not safe to run from two threads at
+    once; make one for each.
     """
 
     def __init__(
@@ -57,16 +64,14 @@ class Interpreter:
     ) -> None:
         self.program = program
         graph = program.graph
-        memory = arena_of(program.arena) if arena is None else arena
-        self.arrays: dict[str, Array] = {
-            name: view(memory, slot) for name, slot in program.slots.items() if slot.offset is not None
-        }
+        self.arrays = views(program, arena_of(program.arena) if arena is None else arena)
         self._bind_leaves(graph, layout, flat, inputs or {})
         self._bind_gradients(graph, layout, grad)
-        with np.errstate(over="ignore"):  # attributes beyond the dtype become infinite
-            calls = [list(self._calls(step)) for step in program.steps]
-        self._forward: list[Call] = [call for part in calls[: program.forward] for call in part]
-        self._backward: list[Call] = [call for part in calls[program.forward :] for call in part]
+        self.quietly = quiet().run
+        """Calls a function while NumPy is silent about numbers that leave the finite."""
+        self.calls: tuple[tuple[Call, ...], ...] = self.quietly(self._bound)
+        self.forward_calls: tuple[Call, ...] = tuple(chain(*self.calls[: program.forward]))
+        self.backward_calls: tuple[Call, ...] = tuple(chain(*self.calls[program.forward :]))
 
     def __getstate__(self) -> dict[str, object]:
         raise TypeError("an interpreter cannot be copied or pickled: its calls hold views; bind the program again")
@@ -78,7 +83,7 @@ class Interpreter:
             if item.name in slots:
                 slot = slots[item.name]
                 given = inputs.get(item.name)
-                self.arrays[item.name] = np.empty(slot.shape, slot.dtype) if given is None else given
+                self.arrays[item.name] = empty(slot.shape, slot.dtype) if given is None else given
         self.arrays |= {item.name: item.value for item in graph.constants if item.name in slots}
         self.arrays |= {name: array for name, array in layout.views(flat).items() if name in slots}
 
@@ -88,10 +93,14 @@ class Interpreter:
             return
         assert grad is not None, "a backward pass needs a vector for its gradients"
         assert graph.loss is not None, "a backward pass starts from a loss"
-        self.arrays[gradient(graph.loss)] = np.ones((), graph.dtype)
+        self.arrays[gradient(graph.loss)] = one(graph.dtype)
         for name, array in layout.views(grad).items():
             if gradient(name) in self.program.slots:
                 self.arrays[gradient(name)] = array
+
+    def _bound(self) -> tuple[tuple[Call, ...], ...]:
+        """The calls of every step."""
+        return tuple(tuple(self._calls(step)) for step in self.program.steps)
 
     def _calls(self, step: Step) -> Calls:
         """The NumPy calls of one step."""
@@ -108,13 +117,40 @@ class Interpreter:
 
     def forward(self) -> None:
         """Compute every value of the program."""
-        for call in self._forward:
-            call()
+        self.quietly(execute, self.forward_calls)
 
     def backward(self) -> None:
         """Compute every gradient; :meth:`forward` must have run."""
-        for call in self._backward:
-            call()
+        self.quietly(execute, self.backward_calls)
+
+
+def execute(calls: Iterable[Call]) -> None:
+    """Make calls, one after the other."""
+    for call in calls:
+        call()
+
+
+def one(dtype: str) -> Array:
+    """The gradient of the cost by itself, which nobody may write: kernels fold it into their constants."""
+    array = np.ones((), dtype)
+    array.flags.writeable = False
+    return array
+
+
+def views(program: Program, memory: Array) -> dict[str, Array]:
+    """Each slot's array in the arena.
+
+    Slots that are written one over the other are one and the same array: NumPy is quick to see that such operands
+    are no danger to each other, and slow where it has to compare their addresses.
+    """
+    made: dict[tuple[int, tuple[int, ...], str], Array] = {}
+    found: dict[str, Array] = {}
+    for name, slot in program.slots.items():
+        if slot.offset is not None:
+            key = (slot.offset, slot.shape, slot.dtype)
+            array = made.get(key)
+            found[name] = made[key] = view(memory, slot) if array is None else array
+    return found
 
 
 def view(memory: Array, slot: Slot) -> Array:

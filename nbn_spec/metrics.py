@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -12,13 +11,13 @@ import numpy as np
 from nbn_spec.errors import TrainingError, suggestion
 from nbn_spec.graph import Graph
 from nbn_spec.ops.base import Array, show
-from nbn_spec.record import Record, attr
+from nbn_spec.record import Record, attr, record
 
 Measures = Mapping[str, Callable[[], float]]
 """A function for the column of each metric."""
 
 
-@dataclass(frozen=True)
+@record
 class Metric(Record, ABC):
     """A mean over examples, computed beside the loss; an instance is the record of its settings."""
 
@@ -69,7 +68,7 @@ class Metric(Record, ABC):
         """A function that compares the two arrays' present contents and allocates nothing."""
 
 
-@dataclass(frozen=True)
+@record
 class Accuracy(Metric):
     """Share of examples whose largest output is the true class; targets are class numbers or one-hot."""
 
@@ -95,7 +94,7 @@ class Accuracy(Metric):
         return share
 
 
-@dataclass(frozen=True)
+@record
 class BinaryAccuracy(Metric):
     """Share of outputs on the right side of ``threshold``."""
 

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from nbn_spec.arrays import empty, zeros
 from nbn_spec.ops.base import Array, Call, do
-from nbn_spec.record import Record, attr
+from nbn_spec.record import Record, attr, record
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Update:
             call()
 
 
-@dataclass(frozen=True)
+@record
 class Optimizer(Record, ABC):
     """How parameters follow their gradients; an instance is the record of its settings."""
 
@@ -39,7 +40,7 @@ class Optimizer(Record, ABC):
         """The update of ``flat`` from ``grad``, both vectors of the trainable parameters."""
 
 
-@dataclass(frozen=True)
+@record
 class Sgd(Optimizer):
     """Gradient descent."""
 
@@ -49,11 +50,11 @@ class Sgd(Optimizer):
     vectors = ("step",)
 
     def bind(self, flat: Array, grad: Array) -> Update:
-        step = np.empty_like(flat)
+        step = empty(flat.shape, flat.dtype)
         return Update((do(np.multiply, grad, self.learning_rate, step), do(np.subtract, flat, step, flat)), {})
 
 
-@dataclass(frozen=True)
+@record
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015).
 
@@ -72,7 +73,7 @@ class Adam(Optimizer):
     vectors = ("m", "v", "work")
 
     def bind(self, flat: Array, grad: Array) -> Update:
-        m, v, work = np.zeros_like(flat), np.zeros_like(flat), np.empty_like(flat)
+        m, v, work = (zeros(flat.shape, flat.dtype) for _ in self.vectors)
         step = np.zeros((), np.int64)
         rate, epsilon = np.empty((), flat.dtype), np.empty((), flat.dtype)
 

@@ -6,18 +6,18 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nbn_spec.arrays import empty
 from nbn_spec.errors import GraphError, Problem
 from nbn_spec.graph import Graph, Parameter
 from nbn_spec.initializers import (
     Constant,
-    Draws,
     Initializer,
     Ones,
     Orthogonal,
@@ -27,7 +27,10 @@ from nbn_spec.initializers import (
     Zeros,
 )
 from nbn_spec.ops.base import Array, show
-from nbn_spec.record import Record, attr
+from nbn_spec.record import Record, attr, record
+
+if TYPE_CHECKING:
+    from nbn_spec.initializers import Draws
 
 DRAWN: dict[type[Initializer], int] = {
     **dict.fromkeys((ScaledUniform, Uniform, Zeros, Ones, Constant), 8),
@@ -41,7 +44,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 
 
-@dataclass(frozen=True)
+@record
 class Seed(Record):
     """Where random numbers come from.
 
@@ -101,14 +104,15 @@ def initialize(graph: Graph, layout: Layout, seed: Seed) -> Array:
     Whether there is room for it, the caller has asked (:func:`nbn_spec.budget.afford`). Raises :class:`GraphError`
     with a problem for each that an initializer cannot fill.
     """
-    flat = np.empty(layout.size, dtype=graph.dtype)
+    flat = empty((layout.size,), graph.dtype)
     views, draws = layout.views(flat), seed.initial()
     problems: list[Problem] = []
-    for parameter in graph.parameters:
-        try:
-            fill(views[parameter.name], parameter, draws)
-        except GraphError as error:
-            problems += error.problems
+    with np.errstate(all="ignore"):
+        for parameter in graph.parameters:
+            try:
+                fill(views[parameter.name], parameter, draws)
+            except GraphError as error:
+                problems += error.problems
     if problems:
         raise GraphError.of(problems)
     return flat
@@ -116,9 +120,8 @@ def initialize(graph: Graph, layout: Layout, seed: Seed) -> Array:
 
 def fill(view: Array, parameter: Parameter, draws: Draws) -> None:
     """Write a parameter's first values; raises :class:`GraphError` where there are none that are finite."""
-    with np.errstate(all="ignore"):
-        view[...] = first_values(parameter, draws)
-    if not np.isfinite(view).all():
+    view[...] = first_values(parameter, draws)
+    if not np.logical_and.reduce(np.isfinite(view), axis=None):
         message = f'"{parameter.name}" gets initial values that {view.dtype} cannot hold'
         raise GraphError("NBN208", parameter.name, message, "give its initializer smaller numbers")
 
@@ -138,10 +141,15 @@ def first_values(parameter: Parameter, draws: Draws) -> Array:
 
 def drawn(parameter: Parameter, itemsize: int) -> int:
     """Bytes beside the flat vector while a parameter's first values are drawn or read, and checked."""
-    each = next((DRAWN[kind] for kind in type(parameter.init).__mro__ if kind in DRAWN), 16)
     if parameter.init is None:  # exact values are there already; those of an archive are read on their own
-        each = 1 if parameter.value is not None else itemsize + 1
-    return each * prod(parameter.shape)
+        return (1 if parameter.value is not None else itemsize + 1) * prod(parameter.shape)
+    return drawn_by(type(parameter.init)) * prod(parameter.shape)
+
+
+@cache
+def drawn_by(initializer: type) -> int:
+    """Bytes that an initializer, or its kind, takes for each number."""
+    return next((DRAWN[kind] for kind in initializer.__mro__ if kind in DRAWN), 16)
 
 
 def mebibytes(size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ Sizes = Mapping[str, int]
 Kind = Literal["forward", "accumulate", "backward"]
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A named array of a program. Without an ``offset`` it lives elsewhere: data, constants, the flat vectors."""
 
     name: str
@@ -32,8 +31,7 @@ class Slot:
         return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One kernel: positional slots (``None`` for an absent parameter) and slots by keyword."""
 
     kind: Kind
@@ -43,7 +41,7 @@ class Step:
 
     def uses(self) -> Iterable[str]:
         """Every slot that the step touches."""
-        return (*(slot for slot in self.args if slot is not None), *self.named.values())
+        return [*filter(None, self.args), *self.named.values()]
 
     def __str__(self) -> str:
         words = [slot or "—" for slot in self.args] + [f"{name}={slot}" for name, slot in self.named.items()]
@@ -85,22 +83,35 @@ class Draft:
     """The slots that need memory of the arena."""
     over: dict[str, list[str]] = field(default_factory=dict)
     """Slots that may be written over another, if that one's life ends there."""
+    lengths: dict[Shape, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes without symbols, by shapes with them."""
+    tables: dict[tuple[int, tuple[Shape, ...]], dict[str, Buffer]] = field(default_factory=dict)
+    """Buffers by the identity of the op, which nodes that are alike share, and the shapes of its operands."""
 
     def concrete(self, shape: Shape) -> tuple[int, ...]:
         """The shape with its symbols replaced."""
-        return tuple(self.sizes[dim] if isinstance(dim, str) else dim for dim in shape)
+        found = self.lengths.get(shape)
+        if found is None:
+            found = tuple(self.sizes[dim] if isinstance(dim, str) else dim for dim in shape)
+            self.lengths[shape] = found
+        return found
 
     def slot(self, name: str, shape: Shape, dtype: str | None = None, work: bool = True) -> str:
         """Enter a slot."""
-        slot = Slot(name, self.concrete(shape), dtype or self.graph.dtype)
-        self.slots[name] = slot
+        self.slots[name] = slot = Slot(name, self.concrete(shape), dtype or self.graph.dtype)
         if work:
             self.work[name] = slot
         return name
 
     def buffers(self, node: Node, life: str) -> dict[str, str]:
         """The slots of a node's own buffers that one direction uses."""
-        table: dict[str, Buffer] = node.op.buffers(*map(self.graph.shape, node.inputs))
+        shapes = tuple([self.graph.shape(name) for name in node.inputs])
+        key = (id(node.op), shapes)
+        table = self.tables.get(key)
+        if table is None:
+            table = self.tables[key] = node.op.buffers(*shapes)
+        if not table:
+            return {}
         used = {name: buffer for name, buffer in table.items() if buffer.life in (life, "both")}
         return {name: self.slot(f"{node.name}:{name}", b.shape, b.dtype) for name, b in used.items()}
 
@@ -150,14 +161,15 @@ class Backward:
         self.sums: dict[str, str] = {}
         """The slot with the sum of those that are there."""
         self.leaf_gradients = {p.name for p in self.graph.parameters if p.trainable}
-        for node in self.nodes:
-            for source in self.sent(node).values():
+        trainable = self.graph.trainable
+        self.sources = [node.sources for node in self.nodes]
+        """The value behind every operand and parameter of each node."""
+        self.sent = [{name: source for name, source in all.items() if source in trainable} for all in self.sources]
+        """Those of them that get a gradient."""
+        for sent in self.sent:
+            for source in sent.values():
                 self.open[source] = self.open.get(source, 0) + 1
         self.total = dict(self.open)
-
-    def sent(self, node: Node) -> dict[str, str]:
-        """The operands and parameters of a node that get a gradient, and the values behind them."""
-        return {name: source for name, source in node.sources.items() if source in self.graph.trainable}
 
     def plan(self) -> None:
         """The steps, the loss's first."""
@@ -165,20 +177,17 @@ class Backward:
         if loss is None or not self.nodes:
             return
         draft.slot(gradient(loss), (), work=False)
-        for node in self.nodes:
-            targets = {name: self.target(node, name, source) for name, source in self.sent(node).items()}
-            sent = {f"d{name}": slot for name, slot in targets.items()}
-            named = {**self.kept(node), **draft.buffers(node, "backward"), **sent}
+        for node, sources, sent in zip(self.nodes, self.sources, self.sent, strict=True):
+            targets = {name: self.target(node, name, source) for name, source in sent.items()}
+            written = {f"d{name}": slot for name, slot in targets.items()}
+            values = {**sources, "y": node.name}
+            kept = {name: values[name] for name in node.op.keeps if name in values}
+            named = {**kept, **draft.buffers(node, "backward"), **written}
             draft.steps.append(Step("backward", node.name, (gradient(node.name),), named))
             if "backward" in node.op.in_place:
-                draft.over.update({slot: [gradient(node.name)] for slot in sent.values()})
-            for name, source in self.sent(node).items():
+                draft.over.update({slot: [gradient(node.name)] for slot in written.values()})
+            for name, source in sent.items():
                 self.add(source, targets[name])
-
-    def kept(self, node: Node) -> dict[str, str]:
-        """The values that the node's backward kernel reads."""
-        sources = {**node.sources, "y": node.name}
-        return {name: sources[name] for name in node.op.keeps if name in sources}
 
     def target(self, node: Node, operand: str, source: str) -> str:
         """The slot that a node writes its part of a gradient to; for the only reader, the whole gradient."""
@@ -212,11 +221,14 @@ def finish(draft: Draft, forward: int, fetched: set[str], keep: bool) -> Program
             first.setdefault(slot, index)
             last[slot] = index
     end = len(draft.steps)
+    shapes = {(slot.shape, slot.dtype): slot for slot in draft.work.values()}
+    kinds = {kind: slot.size for kind, slot in shapes.items()}
+    sizes = {name: kinds[slot.shape, slot.dtype] for name, slot in draft.work.items()}
     lives = {
-        name: Life(slot.size, 0 if keep else first[name], end if keep or name in fetched else last[name])
-        for name, slot in draft.work.items()
+        name: Life(size, 0 if keep else first[name], end if keep or name in fetched else last[name])
+        for name, size in sizes.items()
     }
     offsets, arena = assign(lives, {} if keep else draft.over)
-    slots = {name: Slot(name, slot.shape, slot.dtype, offsets.get(name)) for name, slot in draft.slots.items()}
-    unshared = sum(aligned(slot.size) for slot in draft.work.values())
+    slots = {**draft.slots, **{name: slot._replace(offset=offsets[name]) for name, slot in draft.work.items()}}
+    unshared = sum(map(aligned, sizes.values()))
     return Program(draft.graph, draft.sizes, tuple(draft.steps), forward, slots, arena, unshared)

@@ -7,7 +7,6 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from itertools import islice
 from math import prod
 from pathlib import Path
@@ -21,7 +20,7 @@ from nbn_spec.files import DAMAGED, npy_header
 from nbn_spec.graph import Input
 from nbn_spec.ops.base import Array, Domain, show
 from nbn_spec.params import allowance, mebibytes
-from nbn_spec.record import AttributeProblem, Record, attr
+from nbn_spec.record import AttributeProblem, Record, attr, record
 from nbn_spec.table import (
     Column,
     Table,
@@ -41,7 +40,7 @@ SMALL = 2**20
 """Bytes of which nobody asks whether they are free."""
 CSV_FACTOR = 12
 """Bytes that reading a csv file takes for each of its own: cells are objects before they are numbers."""
-ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+ADDRESS = r"([A-Za-z][A-Za-z0-9+.-]+):/+"
 """How an address begins, of whose slashes a path keeps one; a drive has a single letter."""
 MAGIC = {b"\x93NUMPY": "npy", b"PK\3\4": "npz"}
 """How binary files begin."""
@@ -49,7 +48,7 @@ SHEET = "[Content_Types].xml"
 """A member that the zip files of spreadsheets have."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Numbers(Record):
     """What may be done to an array from a file."""
 
@@ -63,14 +62,14 @@ class Numbers(Record):
             raise AttributeProblem("reshape", "only one length may be -1")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Member(Numbers):
     """One array of an npz file."""
 
     array: str = attr(doc="The array's name in the file.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class File(Numbers):
     """An npy file."""
 
@@ -165,7 +164,7 @@ class Place:
 
 def address(path: str) -> str:
     """The address that a path was meant as; empty for a path."""
-    found = ADDRESS.match(path)
+    found = re.match(ADDRESS, path)
     return f"{found[1]}://{path[found.end() :]}" if found else ""
 
 
@@ -174,6 +173,8 @@ def near(path: Path, called: str) -> str:
 
     ``called`` is how the user calls the file.
     """
+    from difflib import get_close_matches  # only a complaint needs it, and loading a model has none
+
     try:
         others = sorted(other.name for other in islice(path.parent.iterdir(), COMPARED) if other.is_file())
     except OSError:

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from math import prod
 
-from nbn_spec.budget import Estimate, overview
+from nbn_spec.budget import overview
 from nbn_spec.errors import printable, wrapped
+from nbn_spec.estimate import Estimate
 from nbn_spec.graph import Graph, Node
 from nbn_spec.ops.base import Shape, show
+from nbn_spec.params import mebibytes
 
 HEADER = ("#", "node", "op", "inputs", "shape", "parameters", "count", "backward")
 RIGHT = {0, 6, 7}
@@ -126,6 +128,15 @@ def memory_lines(memory: Sequence[Estimate], lead: str = "") -> list[str]:
     return [line for estimate in memory for line in wrapped(printable(estimate.line), lead)]
 
 
+def arena_line(memory: Sequence[Estimate]) -> str:
+    """What the arenas of training and predicting take, and what they would take without sharing memory."""
+    words = {"train": "to train", "infer": "to predict"}
+    parts = [
+        f"{mebibytes(one.arena)} {words[one.goal]} ({mebibytes(one.unshared)} without sharing)" for one in memory
+    ]
+    return f"arena:  {', '.join(parts)}"
+
+
 def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:
     """The whole graph: leaves, nodes in forward order with their place in the backward order, totals, memory.
 
@@ -133,6 +144,7 @@ def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:
     """
     backward = {name: i for i, name in enumerate(graph.backward_order, start=1)}
     rows = [row(graph, i, node, backward) for i, node in enumerate(graph.nodes, start=1)]
+    known = overview(graph) if memory is None else memory
     lines = [
         headline(graph),
         *map(printable, leaf_lines(graph)),
@@ -140,6 +152,7 @@ def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:
         *table([HEADER, *rows], RIGHT, rule="─"),
         "",
         *map(printable, closing_lines(graph)),
-        *memory_lines(overview(graph) if memory is None else memory),
+        *memory_lines(known),
+        arena_line(known),
     ]
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -19,7 +18,7 @@ import numpy as np
 from nbn_spec.errors import DataError, Span, shorten, suggestion
 from nbn_spec.ops.base import Array
 from nbn_spec.params import allowance, mebibytes
-from nbn_spec.record import AttributeProblem, Record, attr
+from nbn_spec.record import AttributeProblem, Record, attr, record
 
 SEPARATORS = (",", ";", "\t", "|", " ")
 SHOWN = 3
@@ -28,14 +27,14 @@ FEW = 5
 """Rows from which the separator is guessed."""
 NO_VALUE = frozenset(("", "?", "-", "--", ".", "n/a", "#n/a", "na", "nan", "nil", "none", "null", "missing"))
 """What people write into a cell, in small letters, where they have no value."""
-THOUSANDS = re.compile(r"[-+]?\d{1,3}([,'’ _])\d{3}(?:\1\d{3})*(?:\.\d+)?")
-DECIMAL_COMMA = re.compile(r"[-+]?(?:\d*|\d{1,3}(?:[.'’ ]\d{3})+),\d+")
+THOUSANDS = r"[-+]?\d{1,3}([,'’ _])\d{3}(?:\1\d{3})*(?:\.\d+)?"
+DECIMAL_COMMA = r"[-+]?(?:\d*|\d{1,3}(?:[.'’ ]\d{3})+),\d+"
 UNITS = "%€$£ "
 FILL = "fill it, or delete the line"
 WORDS = 'give words a number each with "map", or columns of their own with "one_hot"'
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Column(Record):
     """One or more columns of a csv file."""
 
@@ -137,6 +136,8 @@ def read_csv(path: Path, separator: str = ",", name: Path | None = None) -> Tabl
 
     ``name`` is what messages call the file, if not its path.
     """
+    import csv  # whoever loads a trained model reads no csv file
+
     rows, lines, before = [], [], 0
     called = name or path
     try:
@@ -337,10 +338,10 @@ def advice(cell: str, separator: str) -> tuple[str, str]:
         return "empty", FILL
     if is_infinite(cell):
         return "infinite", "write a finite number, or delete the line"
-    if THOUSANDS.fullmatch(text):  # in files with another separator, a comma may as well be a decimal one
+    if re.fullmatch(THOUSANDS, text):  # in files with another separator, a comma may as well be a decimal one
         doubt = separator != "," and text.count(",") == 1 and "." not in text
         return "thousands", f"write {joined}" + f", or {pointed} if the comma is a decimal one" * doubt
-    if DECIMAL_COMMA.fullmatch(text):
+    if re.fullmatch(DECIMAL_COMMA, text):
         return "decimal", f"numbers have a decimal point: write {pointed}"
     return ("written", f"write {text}") if is_number(text) else ("word", WORDS)
 

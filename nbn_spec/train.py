@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from nbn_spec.batches import Binder, Order, Sweep, examples_in
+from nbn_spec.arrays import zeros
+from nbn_spec.batches import Binder, NotFiniteCost, Order, Sweep, examples_in
 from nbn_spec.errors import Diverged, Steps, TrainingError
 from nbn_spec.files import write
 from nbn_spec.graph import Graph
 from nbn_spec.interpreter import Interpreter
-from nbn_spec.metrics import METRICS, Metric, labels
+from nbn_spec.metrics import METRICS, Metric
 from nbn_spec.ops.base import Array
 from nbn_spec.optim import OPTIMIZERS, Adam, Optimizer, Sgd
 from nbn_spec.params import Layout, Seed
-from nbn_spec.plan import plan
-from nbn_spec.record import Record, attr
+from nbn_spec.plan import Program, plan
+from nbn_spec.profile import VALIDATION, Profile
+from nbn_spec.record import Record, attr, record
 
 SPLIT_STREAM = 2
 MOST_NORMS = 5
 """Parameters whose gradients a divergence lists, and values that it says were read."""
+UNSEEN = 8
+"""Epochs of a single step between two looks at all parameters: a look takes as long as any call,
+and a step of a small model has thirty."""
 MOVE = 0.01
 """What one update may move a weight by: little beside weights of the usual 0.1 to 1."""
 RATE: Steps = ("train", "optimizer", "learning_rate")
 """Where a document has the learning rate."""
 
 
-@dataclass(frozen=True)
+@record
 class Validation(Record):
     """Examples that are held back from training to measure it."""
 
     fraction: float = attr(gt=0, lt=1, doc="Share of the examples that is held back, drawn with the seed.")
 
 
-@dataclass(frozen=True)
+@record
 class Training(Record):
     """How a model is trained; canonical form of the spec's ``train``."""
 
@@ -97,10 +103,10 @@ class History:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
 
-    def add(self, row: Mapping[str, float]) -> None:
-        """Append an epoch."""
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
+    def add(self, values: Iterable[float]) -> None:
+        """Append an epoch: a value for each column, in their order."""
+        for column, value in zip(self.columns.values(), values, strict=True):
+            column.append(value)
 
     def row(self, epoch: int) -> dict[str, float]:
         """What was measured in one epoch."""
@@ -108,6 +114,8 @@ class History:
 
     def save(self, path: str | Path) -> None:
         """Write csv, one row per epoch, with all digits; raises ``OSError``."""
+        import csv  # whoever loads a model to predict writes no history
+
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *self.columns])
@@ -161,21 +169,33 @@ class Trainer:
     """
 
     def __init__(
-        self, graph: Graph, layout: Layout, flat: Array, training: Training, seed: Seed, data: Mapping[str, Array]
+        self,
+        graph: Graph,
+        layout: Layout,
+        flat: Array,
+        training: Training,
+        seed: Seed,
+        data: Mapping[str, Array],
+        planned: Program | None = None,
+        profile: Profile | None = None,
     ) -> None:
         check_trainable(graph, training, flat)
-        self.columns = ("loss", *labels(training.metrics, graph))
         self.graph, self.layout, self.flat, self.training = graph, layout, flat, training
+        self.profile, watch = profile, profile.watched if profile else None
         self.trained = flat[: layout.trainable]
         self.data, self.held_back = split(graph, training, data, seed)
         self.count = examples_in(graph, self.data)
         size = self.count if training.batch_size == "all" else min(training.batch_size, self.count)
         order = Order(self.count, seed) if training.shuffle and size < self.count else None
-        self.grad = grad = np.zeros_like(flat)
-        self.binder = Binder(graph, layout, flat, training.metrics, grad)
+        self.grad = grad = zeros(flat.shape, flat.dtype)
+        self._square = partial(self.trained.dot, self.trained)
+        """The cheapest look at all parameters at once; as it may overflow, it only arouses suspicion."""
+        self.update = training.optimizer.bind(self.trained, grad[: layout.trainable])
+        self.binder = Binder(graph, layout, flat, training.metrics, grad, self.update.calls, planned, watch)
+        self.columns = self.binder.columns
+        self.zeros = [0.0] * len(self.columns)
         self.batches = self.binder.sweep(self.data, size, order)
         self.validation = self.binder.measuring(self.held_back, size) if self.held_back else None
-        self.update = training.optimizer.bind(self.trained, grad[: layout.trainable])
 
     def __getstate__(self) -> dict[str, object]:
         raise TypeError("a trainer cannot be copied or pickled: copy its model and make another trainer")
@@ -189,7 +209,8 @@ class Trainer:
         """Loss and metrics of the present parameters, on the training part and, if there is one, the held-back."""
         parts = {"training": self.binder.measuring(self.data, self.batches.size), "validation": self.validation}
         with np.errstate(all="ignore"):
-            return {name: sweep.mean() for name, sweep in parts.items() if sweep is not None}
+            found = {name: sweep.mean() for name, sweep in parts.items() if sweep is not None}
+        return {name: dict(zip(self.columns, values, strict=True)) for name, values in found.items()}
 
     def run(self, on_epoch: OnEpoch | None = None, stop: Stop = never) -> History:
         """Train; ``stop`` is asked after every step. Raises :class:`Diverged`, with the history so far in it."""
@@ -197,54 +218,61 @@ class Trainer:
         measure_statistics(self.graph, self.layout, self.flat, self.data)
         history = History({name: [] for name in columns})
         try:
-            with np.errstate(all="ignore"):
+            with self.profile or nullcontext(), np.errstate(all="ignore"):
                 for epoch in range(self.training.epochs):
-                    row = self._epoch(epoch, stop)
-                    if row is not None:
-                        history.add(row)
+                    found = self._epoch(epoch, stop)
+                    if found is not None:
+                        history.add(found)
                         if on_epoch:
-                            on_epoch(epoch, row)
-                    if row is None or stop():
+                            on_epoch(epoch, history.row(epoch))
+                    if found is None or stop():
                         history.interrupted = len(history) < self.training.epochs
                         break
+            if len(history):
+                self._check_parameters(len(history) - 1)
         except NotFiniteError as end:
             raise self._diverged(end.found, history) from None
         return history
 
-    def _epoch(self, epoch: int, stop: Stop) -> dict[str, float] | None:
-        """One pass over the data; ``None`` where it was stopped on the way, before its last step."""
-        sums, last = dict.fromkeys(self.columns, 0.0), self.batches.steps - 1
-        for step, batch in enumerate(self.batches):
-            found = batch.forward()
-            if not math.isfinite(found["loss"]):
-                raise self._not_finite(epoch, step, batch.interpreter)
-            for name, value in found.items():
-                sums[name] += value * batch.examples
-            batch.interpreter.backward()
-            self.update()
-            if step < last and stop():
-                self._check_parameters(epoch)
-                return None
-        self._check_parameters(epoch)
-        means = {name: total / self.count for name, total in sums.items()}
-        return means if self.validation is None else {**means, **self._validate(epoch, self.validation)}
+    def _epoch(self, epoch: int, stop: Stop) -> list[float] | None:
+        """What a pass over the data measured; ``None`` where it was stopped on the way, before its last step."""
+        steps = left = self.batches.steps
+        sums = self.zeros
+        for batch in self.batches:
+            try:
+                for call in batch.step:
+                    call()
+            except NotFiniteCost:
+                raise self._not_finite(epoch, steps - left, batch.interpreter) from None
+            left -= 1
+            if steps == 1:
+                sums = batch.found
+            else:
+                sums = [total + value * batch.examples for total, value in zip(sums, batch.found, strict=True)]
+                if left and stop():
+                    self._check_parameters(epoch)
+                    return None
+        if (steps > 1 or epoch % UNSEEN == 0) and not math.isfinite(self._square()):
+            self._check_parameters(epoch)
+        means = sums if steps == 1 else [total / self.count for total in sums]
+        return means if self.validation is None else [*means, *self._validate(epoch, self.validation)]
 
-    def _validate(self, epoch: int, held_back: Sweep) -> dict[str, float]:
+    def _validate(self, epoch: int, held_back: Sweep) -> list[float]:
         """Loss and metrics on the held-back part."""
-        found = held_back.mean()
-        if not math.isfinite(found["loss"]):
+        mean = held_back.mean if self.profile is None else self.profile.timed(held_back.mean, VALIDATION)
+        found: list[float] = mean()
+        if not math.isfinite(found[0]):
             raise self._not_finite_on(epoch, held_back)
-        return {f"val_{name}": value for name, value in found.items()}
+        return found
 
     def _not_finite_on(self, epoch: int, held_back: Sweep) -> NotFiniteError:
         """The end for the first batch of the held-back part whose loss is not finite."""
-        bad = next(batch for batch in held_back if not math.isfinite(batch.forward()["loss"]))
+        bad = next(batch for batch in held_back if not math.isfinite(batch.forward()[0]))
         return self._not_finite(epoch, None, bad.interpreter)
 
     def _check_parameters(self, epoch: int) -> None:
         """The latest updates may have broken what no forward pass has read yet, or what a sigmoid hides."""
-        # The sum of squares is the cheapest look at all of them; as it may overflow, it only arouses suspicion.
-        if not math.isfinite(np.dot(self.trained, self.trained)) and not finite(self.trained):
+        if not finite(self.trained):
             updates = (epoch + 1) * self.steps_per_epoch
             raise NotFiniteError(Break(f"epoch {epoch}, after its steps", updates, "", self._broken()))
 

@@ -18,9 +18,22 @@ from nbn_spec.codes import CODES
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbn_spec"
 ROOMS = [
-    *("version", "codes", "errors", "record", "files", "ops.base", "initializers", "ops.*", "ops"),
-    *("graph", "params", "memory", "plan", "interpreter", "optim", "metrics", "budget"),
-    *("batches", "table", "checks", "source", "data", "train", "health"),
+    *("version", "codes", "errors", "record", "files", "kernel", "arrays"),
+    *("ops.base", "initializers", "ops.*", "ops"),
+    *(
+        "graph",
+        "params",
+        "memory",
+        "plan",
+        "interpreter",
+        "optim",
+        "metrics",
+        "estimate",
+        "budget",
+        "speed",
+        "machine",
+    ),
+    *("batches", "profile", "table", "checks", "source", "data", "predictor", "train", "health"),
     *("lint.*", "lint", "archive", "summary", "model", "pages"),
     *("spec.words", "spec.fields", "spec.nodes", "spec.models", "spec.locate", "spec.mend", "spec.read"),
     *("spec.hints", "spec.lengths", "spec.forms", "spec.complain", "spec.validate"),

@@ -13,11 +13,12 @@ import pytest
 
 import nbn_spec
 from nbn_spec import budget, interpreter, params
+from nbn_spec.arrays import ALIGNMENT
 from nbn_spec.batches import Sweep, symbols
-from nbn_spec.budget import Estimate, Part, afford, estimate, measured, overview
+from nbn_spec.budget import afford, estimate, measured, overview
+from nbn_spec.estimate import Estimate, Part
 from nbn_spec.graph import Graph, Input
 from nbn_spec.interpreter import LARGE
-from nbn_spec.memory import ALIGNMENT
 from nbn_spec.metrics import METRICS
 from nbn_spec.optim import OPTIMIZERS, Adam, Sgd
 from nbn_spec.plan import plan
@@ -445,10 +446,11 @@ def test_idle_programs_make_room():
     model.max_memory = 2**23
     for count in (100, 200, 300):
         model.predict(np.ones((count, 2)))
-    assert len(model._predictors) == 3
-    assert model._idle() > 600 * 4000
+    assert len(model._predictors.idle) == 3
+    assert model._predictors.size() > 600 * 4000
     model.predict(np.ones((1500, 2)))
-    assert model._idle() == 0
+    assert [*model._predictors.idle] == [((1500, 2),)]
+    assert model._predictors.size() < model.max_memory
 
 
 # In words
@@ -476,9 +478,14 @@ def test_the_summary_ends_with_memory():
     model = wide(batch_size=128)
     *_, train, infer = model.summary().split("memory: ")
     assert "to train with batches of 128 (" in train
-    assert infer.endswith(" to predict 128 examples")
+    predict, arena = infer.splitlines()
+    assert predict.endswith(" to predict 128 examples")
+    train, infer = overview(model.graph, model.training)
+    assert train.arena < train.unshared
+    said = "1.5 MiB to train (2.4 MiB without sharing), 500.5 KiB to predict (1000.5 KiB without sharing)"
+    assert arena == f"arena:  {said}"
     del (plain := document())["loss"], plain["train"]
-    last = nbn_spec.compile(plain).summary().splitlines()[-1]
+    *_, last, _ = nbn_spec.compile(plain).summary().splitlines()
     assert re.fullmatch(r"memory: [\d.]+ KiB to predict 1 example", last)
 
 

@@ -216,7 +216,14 @@ def test_a_divergence_in_the_first_epoch_leaves_no_history(tmp_path):
 
 def test_graph_and_validate_take_archives(trained):
     archive = trained / "runs/xor/model.npz"
-    assert nbn("graph", archive, cwd=trained)[0] == nbn("graph", MODELS / "xor.json", cwd=trained)[0]
+    shown = [nbn("graph", source, cwd=trained)[0].split("memory: ") for source in (archive, MODELS / "xor.json")]
+    assert shown[0][0] == shown[1][0]
+    assert [part.partition(" (")[0] for part in shown[0][1:]] == [
+        "1.1 KiB to train on 1 example",  # an archive holds no data
+        "320 bytes to predict 1 example\narena:  384 bytes to train",
+    ]
+    assert shown[1][1].startswith("1.5 KiB to train with batches of 4 (")
+    assert "data 0.1 KiB" in shown[1][1]
     out, _ = nbn("validate", archive, cwd=trained)
     assert out.startswith(f"{archive}: a valid archive; 5 nodes; xor: 2-layer network, 13 parameters, float64\n")
     _, err = nbn("run", archive, cwd=trained, code=2)

@@ -16,6 +16,7 @@ from nbn_spec.ops.arithmetic import Add, Divide, Multiply
 from nbn_spec.ops.base import Array, Calls, Op, do
 from nbn_spec.ops.linear import Linear
 from nbn_spec.ops.loss import MeanSquaredError
+from nbn_spec.record import record
 
 Gradients = dict[str, Array]
 
@@ -85,7 +86,7 @@ def test_catches_a_planted_error(name: str) -> None:
     assert caught.value.name == planted.operand
 
 
-@dataclass(frozen=True)
+@record
 class Adding(Tanh):
     """A kernel that adds to its target instead of writing it."""
 

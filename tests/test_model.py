@@ -12,7 +12,8 @@ import pytest
 
 import nbn_spec
 from nbn_spec import model as module
-from nbn_spec import summary
+from nbn_spec import predictor, summary
+from nbn_spec.predictor import KEPT_SHAPES
 from nbn_spec.spec import ModelSpec
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -212,7 +213,7 @@ def test_an_interpreter_that_another_thread_took_is_replaced():
 
     model = xor()
     pool = Emptied()
-    model._predictors[(("N", 4),)] = pool
+    model._predictors.idle[((4, 2),)] = pool
     np.testing.assert_allclose(model.predict(GATE), by_hand(model, GATE), rtol=1e-14)
     assert list.__len__(pool) == 1
 
@@ -221,24 +222,24 @@ def test_interpreters_are_kept_for_a_few_sizes_only():
     model = xor()
     for size in range(1, 100):
         model.predict(np.zeros((size, 2)))
-        assert len(model._predictors) <= module.KEPT_SIZES
-        assert all(len(pool) <= 1 for pool in model._predictors.values())
+        assert len(model._predictors.idle) <= KEPT_SHAPES
+        assert all(len(pool) <= 1 for pool in model._predictors.idle.values())
 
 
 def test_an_interpreter_is_used_again():
     model = xor()
     model.predict(GATE)
-    (kept,) = model._predictors[(("N", 4),)]
+    (kept,) = model._predictors.idle[((4, 2),)]
     model.predict(GATE)
-    assert model._predictors[(("N", 4),)] == [kept]
+    assert model._predictors.idle[((4, 2),)] == [kept]
 
 
 def test_large_interpreters_are_not_kept(monkeypatch):
-    monkeypatch.setattr(module, "KEPT_BYTES", 4096)
+    monkeypatch.setattr(predictor, "KEPT_BYTES", 4096)
     model = xor()
     for size in (4, 1000):
         np.testing.assert_array_equal(model.predict(np.zeros((size, 2)))[0], model.predict([[0, 0]])[0])
-    assert {key[0][1]: len(pool) for key, pool in model._predictors.items()} == {4: 1, 1: 1, 1000: 0}
+    assert {key[0][0]: len(pool) for key, pool in model._predictors.idle.items()} == {4: 1, 1: 1}
 
 
 # Gradients, traces, measurements
@@ -388,7 +389,7 @@ def test_summary_says_all():
         ["4", "y_hat", "sigmoid", "z2", "[N, 1]", "2"],
         ["5", "squared_error_1", "squared_error", "y_hat, y", "[]", "1"],
     ]
-    assert lines[-7:-3] == [
+    assert lines[-8:-4] == [
         "outputs:  y_hat",
         "loss:     squared_error_1",
         "forward:  z1 → a1 → z2 → y_hat → squared_error_1",

@@ -160,6 +160,16 @@ def test_backward_asks_for_nothing_but_what_it_may_read(word: str) -> None:
         assert set(needs) <= may
 
 
+@pytest.mark.parametrize("case", [case for case in DIFFERENTIABLE if case.op.is_loss], ids=str)
+def test_a_constant_upstream_gradient_gives_what_a_computed_one_gives(case: Case) -> None:
+    """A loss folds the constant into its factor when it is bound."""
+    constant, names = np.ones(()), case.differentiable()
+    constant.flags.writeable = False
+    folded = kernels.gradients(case.op, case.sources(), constant, names)
+    for name, values in kernels.gradients(case.op, case.sources(), np.ones(()), names).items():
+        np.testing.assert_array_equal(folded[name], values)
+
+
 @every_op
 def test_words(word: str) -> None:
     op = OPS[word]
@@ -174,9 +184,9 @@ def test_words(word: str) -> None:
 @every_op
 def test_what_is_kept_and_owned_exists(word: str) -> None:
     op = OPS[word]
-    assert set(op.keeps) <= {*op.inputs, *op.weights, "y"}
     assert {*op.integers, *op.statistics} <= {*op.inputs, *op.weights}
     for case in (case for case in CASES if case.op.word() == word):
+        assert set(case.op.keeps) <= {*op.inputs, *op.weights, "y"}
         owned = case.op.params(*case.shapes)
         assert owned.keys() == {name for name in op.weights if getattr(case.op, name, True)}
         assert all(param.init for param in owned.values())

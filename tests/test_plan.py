@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from kernels import garbage
 
 import nbn_spec
+from nbn_spec.arrays import ALIGNMENT
 from nbn_spec.graph import Graph, Node, Parameter, infer
 from nbn_spec.graph import Input as GraphInput
 from nbn_spec.interpreter import Interpreter, arena_of
-from nbn_spec.memory import ALIGNMENT, Life, aligned, assign
+from nbn_spec.memory import Life, aligned, assign
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Call
 from nbn_spec.params import Layout

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ import typer
 
 from nbn_spec.cli import streams
 from nbn_spec.cli.guard import Reporter, guarded, reported
+from nbn_spec.kernel import apply
 from nbn_spec.version import VERSION
 
 app = typer.Typer(
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 
 MOST_EPOCHS, MOST_SEED = 10**9, 2**32 - 1
+COMPUTING = ("run", "predict", "evaluate")
+"""The commands whose time goes into matrix products."""
 
 
 def path(text: str) -> Path:
@@ -65,6 +69,7 @@ Memory = Annotated[
         metavar="SIZE", help="The most to take, as 512MiB or 2G.", show_default="what the machine has free"
     ),
 ]
+Profile = Annotated[bool, typer.Option("--profile", help="Say where the time goes, node by node.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Take warnings as errors.")]
 Form = Annotated[
     Literal["text", "json"],
@@ -82,6 +87,13 @@ Result = Annotated[
     Path | None,
     typer.Option(metavar="FILE", parser=path, help="A csv, json, npy or npz file to write.", show_default=False),
 ]
+Kernel = Annotated[
+    Literal["auto", "keep"],
+    typer.Option(
+        envvar="NBN_SPEC_KERNEL",
+        help="Let OpenBLAS use AVX-512 where the CPU has it, or keep what it takes by itself.",
+    ),
+]
 
 
 def version(wanted: bool) -> None:
@@ -93,11 +105,15 @@ def version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     _: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
+    kernel: Kernel = "auto",
 ) -> None:
     """Compile, train and use neural networks written as one JSON document."""
+    if kernel == "auto" and context.invoked_subcommand in COMPUTING:
+        apply(os.environ)  # here, as no command has imported NumPy yet
 
 
 @app.command()
@@ -112,12 +128,13 @@ def run(
     max_memory: Memory = None,
     strict: Strict = False,
     form: Form = "text",
+    profile: Profile = False,
 ) -> int:
     """Train a model, evaluate it, and save it."""
     from nbn_spec.cli.run import Options, run_spec
 
     reporter = Reporter(as_json=form == "json", strict=strict, quiet=quiet)
-    options = Options(out, epochs, seed, quiet or form == "json", allow_outside, max_memory)
+    options = Options(out, epochs, seed, quiet or form == "json", allow_outside, max_memory, profile)
     return reported("run", spec, reporter, lambda reporter: run_spec(spec, options, reporter))
 
 
@@ -217,6 +234,18 @@ def errors() -> int:
     from nbn_spec.cli.explain import show_errors
 
     return show_errors()
+
+
+@app.command()
+@guarded
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="Measure in one round, in a few seconds.")] = False,
+    form: Form = "text",
+) -> int:
+    """Tell what the numbers run on, how fast, and what to set: CPU, BLAS, kernels, threads, memory."""
+    from nbn_spec.cli.doctor import show_doctor
+
+    return show_doctor(quick=quick, as_json=form == "json")
 
 
 def main() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.errors import printable
-from nbn_spec.graph import BATCH, Input
+from nbn_spec.graph import BATCH, Graph, Input
 from nbn_spec.metrics import BinaryAccuracy
 from nbn_spec.model import Model
+from nbn_spec.profile import Profile, Row
 from nbn_spec.summary import counted, table
 from nbn_spec.train import Trainer
 
@@ -91,6 +92,20 @@ def report(model: Model, trainer: Trainer) -> None:
     known = all(item.name in trainer.data for item in needed)  # training needs no data for the outputs alone
     if trainer.count <= SMALL and not trainer.validation and known:
         print("", *predictions(model, trainer, needed), sep="\n")
+
+
+def profile_lines(profile: Profile, graph: Graph) -> list[str]:
+    """Where the time went: a line for each node, in microseconds of one step, the part of the whole behind."""
+    rows = [["node", "op", "forward", "backward", "share"]]
+    for row in [*profile.rows(), Row("(rest)", profile.rest, 0.0)]:
+        both = [f"{value:,.1f}" if value else "" for value in (row.forward, row.backward)]
+        op = graph.by_name[row.name].op.word() if row.name in graph.by_name else ""
+        rows.append([row.name, op, *both, f"{100 * row.total / profile.step:.1f}%"])
+    words = (
+        f"{counted(profile.steps, 'step')} of {profile.step:,.1f} µs, that of the clock included; µs in each step:"
+    )
+    products = f"matrix products: {100 * profile.share_of_products:.1f}% of the time of the rows above (rest)"
+    return ["", f"profile: {words}", "", *table(rows, right={2, 3, 4}, rule="─"), "", products]
 
 
 def predictions(model: Model, trainer: Trainer, needed: Sequence[Input]) -> list[str]:

@@ -11,11 +11,12 @@ from typing import Any
 from nbn_spec.cli.formats import finite
 from nbn_spec.cli.guard import Reporter, say
 from nbn_spec.cli.progress import Interrupt, Progress
-from nbn_spec.cli.report import Shown, is_batched, outputs, plan_line, report
+from nbn_spec.cli.report import Shown, is_batched, outputs, plan_line, profile_lines, report
 from nbn_spec.diagnosis import Diagnosis, examine, unsilenced
 from nbn_spec.errors import Diverged, NbnError, TrainingError, printable
 from nbn_spec.health import health
 from nbn_spec.model import Model
+from nbn_spec.profile import Profile
 from nbn_spec.summary import counted, headline
 from nbn_spec.train import History, Trainer, measure_statistics
 
@@ -33,6 +34,7 @@ class Options:
     quiet: bool
     allow_outside: bool
     max_memory: str | None
+    profile: bool = False
 
 
 def run_spec(spec: Path, options: Options, reporter: Reporter) -> int:
@@ -54,13 +56,16 @@ def run_spec(spec: Path, options: Options, reporter: Reporter) -> int:
 
 def train_and_save(found: Diagnosis, model: Model, folder: Path, options: Options, reporter: Reporter) -> int:
     """Train, save, and say how it went; returns the exit code."""
-    trainer = model.trainer(found.data or None, epochs=options.epochs)
+    profile = Profile() if options.profile else None
+    trainer = model.trainer(found.data or None, epochs=options.epochs, profile=profile)
     with Interrupt() as interrupt:  # saving included, lest a signal between the two loses the training
         history = train(model, trainer, interrupt, folder, options)
         save(model, folder, history)
     reporter.result = result(model, trainer, history, folder) if reporter.as_json else None
     if not options.quiet:
         report(model, trainer)
+        if profile is not None and profile.steps:
+            print(*profile_lines(profile, model.graph), sep="\n")
         print(printable(f"saved {folder / MODEL} and {folder / HISTORY}"))
     if interrupt.asked():
         say(f"interrupted after {counted(len(history), 'epoch')}: what was trained so far is saved in {folder}")
@@ -71,7 +76,9 @@ def train_and_save(found: Diagnosis, model: Model, folder: Path, options: Option
 
 def result(model: Model, trainer: Trainer, history: History, folder: Path) -> dict[str, Any]:
     """What came of a training, for programs."""
+    profile = {} if trainer.profile is None else {"profile": trainer.profile.to_json()}
     return {
+        **profile,
         "name": model.graph.name,
         "epochs": len(history),
         "interrupted": history.interrupted,

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbn_spec.budget import Estimate, afford, overview
+from nbn_spec.batches import symbols
+from nbn_spec.budget import afford, overview
 from nbn_spec.cli.guard import Reporter
 from nbn_spec.compiler import graph_of
-from nbn_spec.diagnosis import Diagnosis, diagnose, is_archive, training_of
+from nbn_spec.diagnosis import Diagnosis, data_beside, diagnose, is_archive, training_of
 from nbn_spec.errors import NbnError, printable
+from nbn_spec.estimate import Estimate
 from nbn_spec.graph import Graph
 from nbn_spec.model import load
 from nbn_spec.spec.schema import Which, schema
@@ -57,7 +59,10 @@ def seen(path: Path, limit: str | None) -> tuple[Graph, list[Estimate]]:
         model = load(path, max_memory=limit)
         return model.graph, overview(model.graph, training_of(model.spec))
     graph, canonical = graph_of(path)
-    return graph, overview(graph, training_of(canonical.to_json()))
+    spec = canonical.to_json()
+    arrays = data_beside(path, graph, spec, limit)
+    size = sum(array.nbytes for array in arrays.values())
+    return graph, overview(graph, training_of(spec), sizes=symbols(graph, arrays), data=size)
 
 
 def show_reference() -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, axis_of, do, indicate
+from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, add_up, axis_of, do, indicate
 from nbn_spec.ops.erf import erfc
-from nbn_spec.record import attr
+from nbn_spec.record import attr, record
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -19,7 +18,7 @@ GELU_CUBIC = 0.044715
 """Hendrycks & Gimpel, "Gaussian Error Linear Units" (2016), the tanh form."""
 
 
-@dataclass(frozen=True)
+@record
 class Elementwise(Op, ABC):
     """An op on each element by itself."""
 
@@ -27,7 +26,7 @@ class Elementwise(Op, ABC):
         return x
 
 
-@dataclass(frozen=True)
+@record
 class Scratched(Elementwise, ABC):
     """An elementwise op whose backward needs one scratch array, ``t``."""
 
@@ -35,7 +34,7 @@ class Scratched(Elementwise, ABC):
         return {"t": Buffer(x)}
 
 
-@dataclass(frozen=True)
+@record
 class Sigmoid(Scratched):
     """Logistic function."""
 
@@ -56,7 +55,7 @@ class Sigmoid(Scratched):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Tanh(Scratched):
     """Hyperbolic tangent."""
 
@@ -74,7 +73,7 @@ class Tanh(Scratched):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Relu(Elementwise):
     """Rectifier; its derivative at 0 is taken as 0."""
 
@@ -94,7 +93,7 @@ class Relu(Elementwise):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class LeakyRelu(Elementwise):
     """Rectifier with a slope left of 0; its derivative at 0 is that slope."""
 
@@ -117,7 +116,7 @@ class LeakyRelu(Elementwise):
         yield do(np.multiply, dx, dy, dx)
 
 
-@dataclass(frozen=True)
+@record
 class ExponentialUnit(Elementwise, ABC):
     """Scaled exponential linear unit: what elu and selu share."""
 
@@ -149,7 +148,7 @@ class ExponentialUnit(Elementwise, ABC):
         yield do(np.multiply, dx, dy, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Elu(ExponentialUnit):
     """Exponential linear unit (Clevert et al. 2016)."""
 
@@ -162,7 +161,7 @@ class Elu(ExponentialUnit):
         return self.alpha, 1.0
 
 
-@dataclass(frozen=True)
+@record
 class Selu(ExponentialUnit):
     """Self-normalizing exponential linear unit (Klambauer et al. 2017)."""
 
@@ -173,7 +172,7 @@ class Selu(ExponentialUnit):
         return SELU_ALPHA, SELU_SCALE
 
 
-@dataclass(frozen=True)
+@record
 class Softplus(Scratched):
     """Smooth rectifier, stable for large x."""
 
@@ -192,7 +191,7 @@ class Softplus(Scratched):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Softsign(Elementwise):
     """A sigmoid shape that saturates slowly."""
 
@@ -213,7 +212,7 @@ class Softsign(Elementwise):
         yield do(np.divide, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Gelu(Elementwise):
     """Gaussian error linear unit (Hendrycks & Gimpel 2016); Φ and φ are the normal distribution and density."""
 
@@ -272,7 +271,7 @@ class Gelu(Elementwise):
         yield do(np.multiply, t, u, t)
 
 
-@dataclass(frozen=True)
+@record
 class Silu(Elementwise):
     """Sigmoid-weighted linear unit, also called swish (Elfwing et al. 2017); σ is the logistic function."""
 
@@ -295,7 +294,7 @@ class Silu(Elementwise):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Sin(Scratched):
     """Sine, x in radians."""
 
@@ -312,7 +311,7 @@ class Sin(Scratched):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Cos(Scratched):
     """Cosine, x in radians."""
 
@@ -330,7 +329,7 @@ class Cos(Scratched):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Identity(Elementwise):
     """Passes its input on."""
 
@@ -345,7 +344,7 @@ class Identity(Elementwise):
         yield do(np.positive, dy, dx)
 
 
-@dataclass(frozen=True)
+@record
 class OverAxis(Op, ABC):
     """A normalization over one axis."""
 
@@ -364,7 +363,7 @@ class OverAxis(Op, ABC):
         return {"r": Buffer(row, "forward"), "t": Buffer(x), "u": Buffer(row)}
 
 
-@dataclass(frozen=True)
+@record
 class Softmax(OverAxis):
     """Probabilities over an axis, stable: the maximum is subtracted first."""
 
@@ -375,17 +374,17 @@ class Softmax(OverAxis):
         yield do(np.maximum.reduce, x, self.axis, None, r, True)
         yield do(np.subtract, x, r, y)
         yield do(np.exp, y, y)
-        yield do(np.add.reduce, y, self.axis, None, r, True)
+        yield from add_up(y, (self.axis % y.ndim,), r)
         yield do(np.divide, y, r, y)
 
     def backward(self, dy: Array, *, y: Array, dx: Array, t: Array, u: Array) -> Calls:
         yield do(np.multiply, dy, y, t)
-        yield do(np.add.reduce, t, self.axis, None, u, True)
+        yield from add_up(t, (self.axis % t.ndim,), u)
         yield do(np.subtract, dy, u, t)
         yield do(np.multiply, y, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class LogSoftmax(OverAxis):
     """Logarithm of softmax, computed without taking the logarithm of small numbers."""
 
@@ -399,12 +398,12 @@ class LogSoftmax(OverAxis):
         yield do(np.maximum.reduce, x, self.axis, None, r, True)
         yield do(np.subtract, x, r, y)
         yield do(np.exp, y, s)
-        yield do(np.add.reduce, s, self.axis, None, r, True)
+        yield from add_up(s, (self.axis % s.ndim,), r)
         yield do(np.log, r, r)
         yield do(np.subtract, y, r, y)
 
     def backward(self, dy: Array, *, y: Array, dx: Array, t: Array, u: Array) -> Calls:
-        yield do(np.add.reduce, dy, self.axis, None, u, True)
+        yield from add_up(dy, (self.axis % dy.ndim,), u)
         yield do(np.exp, y, t)
         yield do(np.multiply, t, u, t)
         yield do(np.subtract, dy, t, dx)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
 
 import numpy as np
 
 from nbn_spec.ops.activation import Elementwise, Scratched
 from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, broadcast, do, send
+from nbn_spec.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Binary(Op, ABC):
     """An elementwise op of two operands that broadcast; gradients are summed back over broadcast axes."""
 
@@ -25,7 +25,7 @@ class Binary(Op, ABC):
         return {"t": Buffer(y)} if (a, b) != (y, y) else {}
 
 
-@dataclass(frozen=True)
+@record
 class Add(Binary):
     """Sum."""
 
@@ -42,7 +42,7 @@ class Add(Binary):
         yield from send(db, dy, t, lambda out: iter((do(np.positive, dy, out),)))
 
 
-@dataclass(frozen=True)
+@record
 class Subtract(Binary):
     """Difference."""
 
@@ -59,7 +59,7 @@ class Subtract(Binary):
         yield from send(db, dy, t, lambda out: iter((do(np.negative, dy, out),)))
 
 
-@dataclass(frozen=True)
+@record
 class Multiply(Binary):
     """Product."""
 
@@ -84,7 +84,7 @@ class Multiply(Binary):
         yield from send(db, dy, t, lambda out: iter((do(np.multiply, dy, a, out),)))
 
 
-@dataclass(frozen=True)
+@record
 class Divide(Binary):
     """Quotient."""
 
@@ -115,7 +115,7 @@ class Divide(Binary):
         yield from send(db, dy, t, by_divisor)
 
 
-@dataclass(frozen=True)
+@record
 class Power(Binary):
     """``a`` to the power ``b``; the gradient of ``b`` is taken as 0 where ``a`` is not positive."""
 
@@ -166,7 +166,7 @@ class Power(Binary):
         yield from send(db, dy, t, by_exponent)
 
 
-@dataclass(frozen=True)
+@record
 class Extremum(Binary, ABC):
     """The larger or smaller of two; where they are equal each gets half the gradient."""
 
@@ -202,7 +202,7 @@ class Extremum(Binary, ABC):
         yield from send(db, dy, t, lambda out: through(b, a, out))
 
 
-@dataclass(frozen=True)
+@record
 class Maximum(Extremum):
     """The larger of two."""
 
@@ -213,7 +213,7 @@ class Maximum(Extremum):
         yield do(np.maximum, a, b, out=y)
 
 
-@dataclass(frozen=True)
+@record
 class Minimum(Extremum):
     """The smaller of two."""
 
@@ -227,7 +227,7 @@ class Minimum(Extremum):
         yield do(np.minimum, a, b, out=y)
 
 
-@dataclass(frozen=True)
+@record
 class Negative(Elementwise):
     """The number negated."""
 
@@ -242,7 +242,7 @@ class Negative(Elementwise):
         yield do(np.negative, dy, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Square(Scratched):
     """Square."""
 
@@ -259,7 +259,7 @@ class Square(Scratched):
         yield do(np.multiply, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Sqrt(Scratched):
     """Square root."""
 
@@ -277,7 +277,7 @@ class Sqrt(Scratched):
         yield do(np.divide, dy, t, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Exp(Elementwise):
     """Exponential."""
 
@@ -293,7 +293,7 @@ class Exp(Elementwise):
         yield do(np.multiply, dy, y, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Log(Elementwise):
     """Natural logarithm."""
 
@@ -310,7 +310,7 @@ class Log(Elementwise):
         yield do(np.divide, dy, x, dx)
 
 
-@dataclass(frozen=True)
+@record
 class Absolute(Scratched):
     """Absolute value; its derivative at 0 is taken as 0."""
 

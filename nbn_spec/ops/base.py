@@ -12,14 +12,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any, ClassVar, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
-import numpy.typing as npt
 
-from nbn_spec.record import Record
+from nbn_spec.record import Record, record
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
 Dim = int | str
 Shape = tuple[Dim, ...]
 Call = Callable[[], object]
@@ -31,13 +32,20 @@ def do(call: Callable[..., object], *args: Any, **more: Any) -> Call:
 
     A number beside arrays of real numbers becomes one of them here, once: NumPy would do it anew at every call.
     """
-    if isinstance(call, np.ufunc) and call.signature is None:
-        kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
-        if len(kinds) == 1:
-            args = tuple(np.asarray(arg, *kinds) if isinstance(arg, int | float) else arg for arg in args)
+    if type(call) is np.ufunc and call.signature is None:
+        if any(isinstance(arg, int | float) for arg in args):
+            args = numbers(args)
         out = more.get("out", args[-1])
-        args = tuple(aligned(arg, out) for arg in args)
+        args = tuple([arg if arg is out else aligned(arg, out) for arg in args])
     return partial(call, *args, **more)
+
+
+def numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands, plain numbers as arrays of the dtype of the others, if those are real and agree."""
+    kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
+    if len(kinds) != 1:
+        return args
+    return tuple([np.asarray(arg, *kinds) if isinstance(arg, int | float) else arg for arg in args])
 
 
 def aligned(arg: Any, out: Array) -> Any:
@@ -91,7 +99,7 @@ class Domain:
     """Where not empty, the only values."""
 
 
-@dataclass(frozen=True)
+@record
 class Op(Record, ABC):
     """One operation; an instance is the record of its attributes."""
 
@@ -223,12 +231,43 @@ def indicate(compare: np.ufunc, a: Array, b: Any, out: Array, mask: Array) -> Ca
     yield do(np.copyto, out, mask)
 
 
+PAIRWISE = 2**12
+"""Longer rows than these are added by ``np.add.reduce``, whose rounding errors grow with the logarithm only."""
+ONES: WeakValueDictionary[tuple[int, np.dtype[Any]], Array] = WeakValueDictionary()
+"""Vectors of ones, shared by all kernels that hold them and gone with the last of these."""
+
+
+def ones(count: int, dtype: np.dtype[Any]) -> Array:
+    """A vector of ones, which nobody may write."""
+    found = ONES.get((count, dtype))
+    if found is None:
+        found = ONES[count, dtype] = np.ones(count, dtype)
+        found.flags.writeable = False
+    return found
+
+
+def add_up(full: Array, axes: tuple[int, ...], out: Array) -> Calls:
+    """The sum of ``full`` over ``axes`` into ``out``, which has its other elements in their order.
+
+    Sums down or along a matrix are products with a vector of ones: BLAS is two to five times as fast.
+    """
+    count, axes = prod(full.shape[axis] for axis in axes), tuple(sorted(axes))
+    flat = full.flags.c_contiguous and out.flags.c_contiguous and 0 < len(axes) < full.ndim and full.size > 0
+    if flat and axes == tuple(range(len(axes))):
+        yield do(ones(count, full.dtype).dot, full.reshape(count, -1), out.reshape(-1))
+    elif flat and count <= PAIRWISE and axes == tuple(range(full.ndim - len(axes), full.ndim)):
+        yield do(full.reshape(-1, count).dot, ones(count, full.dtype), out.reshape(-1))
+    else:
+        kept = tuple(1 if axis in axes else length for axis, length in enumerate(full.shape))
+        yield do(np.add.reduce, full, axes, None, out.reshape(kept), True)
+
+
 def reduce_to(full: Array, out: Array) -> Calls:
     """Sum ``full`` over the axes along which ``out`` was broadcast."""
     lead = full.ndim - out.ndim
     kept = (1,) * lead + out.shape
     axes = tuple(i for i, (m, n) in enumerate(zip(full.shape, kept, strict=True)) if i < lead or m != n)
-    yield do(np.add.reduce, full, axes, None, out.reshape(kept), True)
+    yield from add_up(full, axes, out)
 
 
 def send(out: Array | None, like: Array, scratch: Array | None, write: Callable[[Array], Calls]) -> Calls:

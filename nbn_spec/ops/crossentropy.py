@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from nbn_spec.ops.activation import LogSoftmax, Sigmoid
-from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, ShapeProblem, disagreement, do, equal, show
+from nbn_spec.ops.base import (
+    Array,
+    Buffer,
+    Calls,
+    Domain,
+    Op,
+    Shape,
+    ShapeProblem,
+    add_up,
+    disagreement,
+    do,
+    equal,
+    show,
+)
 from nbn_spec.ops.loss import Loss, total, upstream
-from nbn_spec.record import attr
+from nbn_spec.record import attr, record
 
 LOG_FLOOR = -100.0
 """The logarithm of a probability is held here, as PyTorch does, so that a sure mistake has a finite cost."""
@@ -44,12 +56,13 @@ def log_complement_into(p: Array, out: Array) -> Calls:
     yield do(np.maximum, out, LOG_FLOOR, out=out)
 
 
-@dataclass(frozen=True)
+@record
 class BinaryCrossentropy(Loss):
     """Crossentropy of yes-or-no targets, averaged over all n elements; σ is the logistic function."""
 
     from_logits: bool = logits()
 
+    keeps = ("prediction", "target")
     scores = property(lambda self: self.from_logits)
     remedy = property(lambda self: "" if self.from_logits else NO_PROBABILITIES)
     equation = "y = −1/n · Σ (target · log p + (1 − target) · log(1 − p)); p = prediction, or σ(prediction)"
@@ -60,13 +73,13 @@ class BinaryCrossentropy(Loss):
 
     def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
         more = {"u": Buffer(prediction)} if not self.from_logits else {}
-        both = {"c": Buffer(prediction, "forward"), **more}
-        return {**super().buffers(prediction, target), **both}
+        scratch = Buffer(prediction, "forward")
+        return {"e": scratch, "c": scratch, "t": Buffer(prediction), "s": Buffer((), "both"), **more}
 
     def domains(self, prediction: Shape, target: Shape) -> dict[str, Domain]:
         return {"target": Domain(0, 1, "from 0 to 1")}
 
-    def forward(self, prediction: Array, target: Array, *, y: Array, e: Array, c: Array) -> Calls:
+    def forward(self, prediction: Array, target: Array, *, y: Array, e: Array, c: Array, s: Array) -> Calls:
         if self.from_logits:
             yield do(np.logaddexp, prediction, 0, e)
             yield do(np.multiply, prediction, target, c)
@@ -77,7 +90,7 @@ class BinaryCrossentropy(Loss):
             yield do(np.subtract, c, e, c)
             yield do(np.multiply, c, target, c)
             yield do(np.add, e, c, e)
-        yield from total(e, -1 / prediction.size, y)
+        yield from total(e, -1 / prediction.size, y, s)
 
     def backward(
         self,
@@ -91,14 +104,15 @@ class BinaryCrossentropy(Loss):
         dprediction: Array | None = None,
         dtarget: Array | None = None,
     ) -> Calls:
-        yield from upstream(dy, 1 / prediction.size, s)
+        scale, calls = upstream(dy, 1 / prediction.size, s)
+        yield from calls
         if dprediction is not None:
             yield from self.slope(prediction, target, t, u)
-            yield do(np.multiply, t, s, dprediction)
+            yield do(np.multiply, t, scale, dprediction)
         if dtarget is not None:
             yield from self.log_odds(prediction, t, u)
             yield do(np.negative, t, t)
-            yield do(np.multiply, t, s, dtarget)
+            yield do(np.multiply, t, scale, dtarget)
 
     def slope(self, prediction: Array, target: Array, t: Array, u: Array | None) -> Calls:
         """The derivative by the prediction, before 1/n, into ``t``."""
@@ -122,7 +136,7 @@ class BinaryCrossentropy(Loss):
             yield do(np.subtract, t, u, t)
 
 
-@dataclass(frozen=True)
+@record
 class ClassLoss(Op, ABC):
     """A crossentropy over the classes on the last axis, averaged over the m examples in front of it."""
 
@@ -149,10 +163,15 @@ class ClassLoss(Op, ABC):
     def saved(self, prediction: Shape) -> dict[str, Buffer]:
         """log p, kept for backward, and scratch for it."""
         row = Buffer((*prediction[:-1], 1), "forward")
-        return {"log_p": Buffer(prediction, "both"), "e": Buffer(prediction, "forward"), "r": row, "s": Buffer(())}
+        return {
+            "log_p": Buffer(prediction, "both"),
+            "e": Buffer(prediction, "forward"),
+            "r": row,
+            "s": Buffer((), "both"),
+        }
 
 
-@dataclass(frozen=True)
+@record
 class CategoricalCrossentropy(ClassLoss):
     """Crossentropy of one-hot (or soft) targets."""
 
@@ -174,10 +193,12 @@ class CategoricalCrossentropy(ClassLoss):
     def domains(self, prediction: Shape, target: Shape) -> dict[str, Domain]:
         return {"target": Domain(0, 1, "from 0 to 1")}
 
-    def forward(self, prediction: Array, target: Array, *, y: Array, log_p: Array, e: Array, r: Array) -> Calls:
+    def forward(
+        self, prediction: Array, target: Array, *, y: Array, log_p: Array, e: Array, r: Array, s: Array
+    ) -> Calls:
         yield from self.log_probabilities(prediction, log_p, e, r)
         yield do(np.multiply, target, log_p, e)
-        yield from total(e, -1 / prod(prediction.shape[:-1]), y)
+        yield from total(e, -1 / prod(prediction.shape[:-1]), y, s)
 
     def backward(
         self,
@@ -192,18 +213,19 @@ class CategoricalCrossentropy(ClassLoss):
         dprediction: Array | None = None,
         dtarget: Array | None = None,
     ) -> Calls:
-        yield from upstream(dy, 1 / prod(prediction.shape[:-1]), s)
+        scale, calls = upstream(dy, 1 / prod(prediction.shape[:-1]), s)
+        yield from calls
         if dprediction is not None:
             yield from self.slope(prediction, target, log_p, t, u)
-            yield do(np.multiply, t, s, dprediction)
+            yield do(np.multiply, t, scale, dprediction)
         if dtarget is not None:
             yield do(np.negative, log_p, t)
-            yield do(np.multiply, t, s, dtarget)
+            yield do(np.multiply, t, scale, dtarget)
 
     def slope(self, prediction: Array, target: Array, log_p: Array, t: Array, u: Array) -> Calls:
         """The derivative by the prediction, before 1/m, into ``t``."""
         if self.from_logits:
-            yield do(np.add.reduce, target, -1, None, u, True)
+            yield from add_up(target, (target.ndim - 1,), u)
             yield do(np.exp, log_p, t)
             yield do(np.multiply, t, u, t)
             yield do(np.subtract, t, target, t)
@@ -213,12 +235,12 @@ class CategoricalCrossentropy(ClassLoss):
             yield do(np.negative, t, t)
 
 
-@dataclass(frozen=True)
+@record
 class SparseCategoricalCrossentropy(ClassLoss):
     """Crossentropy of class numbers, counted from 0."""
 
     integers = ("target",)
-    keeps = ("prediction",)
+    keeps = property(lambda self: () if self.from_logits else ("prediction",))
     equation = "y = −1/m · Σ log p[target]; p = prediction, or softmax(prediction)"
     derivatives = {
         "prediction": "−1 / (p · m) at the target, else 0; from logits (p − onehot(target)) / m",
@@ -252,34 +274,36 @@ class SparseCategoricalCrossentropy(ClassLoss):
         r: Array,
         index: Array,
         g: Array,
+        s: Array,
     ) -> Calls:
         first = np.arange(target.size, dtype=np.int64).reshape(target.shape) * prediction.shape[-1]
         yield do(np.add, first, target, index)
         yield from self.log_probabilities(prediction, log_p, e, r)
-        yield do(np.take, log_p, index, None, g, "clip")
-        yield from total(g, -1 / target.size, y)
+        yield do(log_p.take, index, None, g, "clip")
+        yield from total(g, -1 / target.size, y, s)
 
     def backward(
         self,
         dy: Array,
         *,
-        prediction: Array,
         log_p: Array,
         index: Array,
         t: Array,
         s: Array,
         dprediction: Array,
+        prediction: Array | None = None,
     ) -> Calls:
-        yield from upstream(dy, 1 / index.size, s)
-        if self.from_logits:
+        scale, calls = upstream(dy, 1 / index.size, s)
+        yield from calls
+        if prediction is None:
             yield do(np.exp, log_p, dprediction)
-            yield do(np.multiply, dprediction, s, dprediction)
-            yield do(np.take, dprediction, index, None, t, "clip")
-            yield do(np.subtract, t, s, t)
+            yield do(np.multiply, dprediction, scale, dprediction)
+            yield do(dprediction.take, index, None, t, "clip")
+            yield do(np.subtract, t, scale, t)
         else:
             yield do(dprediction.fill, 0)
-            yield do(np.take, prediction, index, None, t, "clip")
+            yield do(prediction.take, index, None, t, "clip")
             yield do(np.maximum, t, SMALLEST, out=t)
-            yield do(np.divide, s, t, t)
+            yield do(np.divide, scale, t, t)
             yield do(np.negative, t, t)
         yield do(dprediction.put, index, t, "clip")

@@ -2,16 +2,16 @@
 
 erfc(x) = exp(−x²) · p(t) / (1 + 2x) for x ≥ 0, where p is a Chebyshev series in t = (x − K) / (x + K): the mapping
 of Shepherd & Laframboise, "Chebyshev approximation of (1 + 2x) exp(x²) erfc x" (Math. Comp. 36, 1981). The
-coefficients are computed once, on import, from the standard library's ``math.erfc``. Negative arguments follow
-from erfc(−x) = 2 − erfc(x).
+coefficients are computed once, when they are first asked for, from the standard library's ``math.erfc``. Negative
+arguments follow from erfc(−x) = 2 − erfc(x).
 """
 
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
-from numpy.polynomial import chebyshev
 
 from nbn_spec.ops.base import Array, Calls, do
 
@@ -28,16 +28,16 @@ def scaled(t: float) -> float:
     return (1 + 2 * x) * math.exp(x * x) * math.erfc(x)
 
 
+@cache
 def coefficients(degree: int) -> list[float]:
     """Power-series coefficients of the interpolating polynomial, highest first."""
+    from numpy.polynomial import chebyshev  # only gelu needs it, and it takes 2 ms to import
+
     end = (REACH - K) / (REACH + K)
     nodes = [math.cos(math.pi * (k + 0.5) / (degree + 1)) for k in range(degree + 1)]
     values = [scaled((1 + end) / 2 * node + (end - 1) / 2) for node in nodes]
     series = chebyshev.chebfit(nodes, values, degree)
     return [float(c) for c in chebyshev.cheb2poly(series)[::-1]]
-
-
-POLYNOMIALS = {size: coefficients(degree) for size, degree in DEGREES.items()}
 
 
 def erfc(x: Array, y: Array, t: Array) -> Calls:
@@ -47,7 +47,7 @@ def erfc(x: Array, y: Array, t: Array) -> Calls:
     yield do(np.add, y, K, t)
     yield do(np.divide, -2 * K * 2 / (1 + end), t, t)
     yield do(np.add, t, (2 + 1 - end) / (1 + end), t)
-    yield from horner(t, y, POLYNOMIALS[x.dtype.itemsize])
+    yield from horner(t, y, coefficients(DEGREES[x.dtype.itemsize]))
     yield do(np.absolute, x, t)
     yield do(np.multiply, t, 2, t)
     yield do(np.add, t, 1, t)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 
 from nbn_spec.errors import suggestion
 from nbn_spec.ops.base import Array, Buffer, Calls, Op, Param, Shape, ShapeProblem, do, fixed, show
-from nbn_spec.record import AttributeProblem, attr
+from nbn_spec.record import AttributeProblem, attr, record
 
 HIGHEST_POWER = 20
 
@@ -28,7 +27,7 @@ def factors(term: str) -> list[tuple[str, int]]:
     return parts
 
 
-@dataclass(frozen=True)
+@record
 class FeatureCross(Op):
     """Monomials in the columns of its input."""
 
@@ -94,7 +93,7 @@ class FeatureCross(Op):
                 yield do(np.add, dx[..., column], t, dx[..., column])
 
 
-@dataclass(frozen=True)
+@record
 class Standardize(Op):
     """Columns with mean 0 and deviation 1, by statistics of the training data; a constant column becomes 0."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -15,13 +14,14 @@ from nbn_spec.ops.base import (
     Param,
     Shape,
     ShapeProblem,
+    add_up,
     broadcast,
     do,
     fixed,
     send,
     show,
 )
-from nbn_spec.record import attr
+from nbn_spec.record import attr, record
 
 
 def rows(array: Array) -> Array:
@@ -29,7 +29,7 @@ def rows(array: Array) -> Array:
     return array.reshape(prod(array.shape[:-1]), array.shape[-1])
 
 
-@dataclass(frozen=True)
+@record
 class Linear(Op):
     """Affine map over the last axis; weights are stored (out, in)."""
 
@@ -54,7 +54,7 @@ class Linear(Op):
         return (*x[:-1], self.units)
 
     def forward(self, x: Array, weight: Array, bias: Array | None, *, y: Array) -> Calls:
-        yield do(np.dot, rows(x), weight.T, rows(y))
+        yield do(rows(x).dot, weight.T, rows(y))
         if bias is not None:
             yield do(np.add, y, bias, y)
 
@@ -69,14 +69,14 @@ class Linear(Op):
         dx: Array | None = None,
     ) -> Calls:
         if dweight is not None:
-            yield do(np.dot, rows(dy).T, rows(x), dweight)
+            yield do(rows(dy).T.dot, rows(x), dweight)
         if dbias is not None:
-            yield do(np.add.reduce, rows(dy), 0, None, dbias)
+            yield from add_up(rows(dy), (0,), dbias)
         if dx is not None:
-            yield do(np.dot, rows(dy), weight, rows(dx))
+            yield do(rows(dy).dot, weight, rows(dx))
 
 
-@dataclass(frozen=True)
+@record
 class Matmul(Op):
     """Matrix product over the last two axes; the axes in front broadcast."""
 

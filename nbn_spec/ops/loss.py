@@ -6,13 +6,12 @@ Every loss passes its gradient to the target too, should that be computed from p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, do, equal, indicate
-from nbn_spec.record import attr
+from nbn_spec.record import attr, record
 
 
 def examples(array: Array) -> int:
@@ -20,36 +19,44 @@ def examples(array: Array) -> int:
     return array.shape[0] if array.ndim else 1
 
 
-@dataclass(frozen=True)
+def total(values: Array, factor: float, y: Array, s: Array) -> Calls:
+    """``factor`` times the sum of all ``values``; ``s`` is scratch: NumPy is slow with one number in place."""
+    yield do(np.add.reduce, values, None, None, s)
+    yield do(np.multiply, s, s.dtype.type(factor), y)
+
+
+def upstream(dy: Array, factor: float, s: Array) -> tuple[Array, Calls]:
+    """``factor`` times the upstream gradient, and the calls that compute it into ``s``.
+
+    Where the upstream gradient is a constant, as that of the cost itself is, so is the product.
+    """
+    scale = dy.dtype.type(factor)
+    if not dy.flags.writeable:
+        return dy * scale, iter(())
+    return s, iter((do(np.multiply, dy, scale, s),))
+
+
+@record
 class Loss(Op, ABC):
     """A scalar cost of a prediction against a target of the same shape."""
 
     inputs = ("prediction", "target")
-    keeps = ("prediction", "target")
     is_loss = True
 
     def infer(self, prediction: Shape, target: Shape) -> Shape:
         equal(prediction, target)
         return ()
 
-    def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
-        return {"e": Buffer(prediction, "forward"), "t": Buffer(prediction), "s": Buffer(())}
 
-
-def total(values: Array, factor: float, y: Array) -> Calls:
-    """``factor`` times the sum of all ``values``."""
-    yield do(np.add.reduce, values, None, None, y)
-    yield do(np.multiply, y, y.dtype.type(factor), y)
-
-
-def upstream(dy: Array, factor: float, s: Array) -> Calls:
-    """``factor`` times the upstream gradient, a number, into ``s``."""
-    yield do(np.multiply, dy, dy.dtype.type(factor), s)
-
-
-@dataclass(frozen=True)
+@record
 class Distance(Loss, ABC):
-    """A loss of the difference prediction − target: the mean of a function of it."""
+    """A loss of the difference e = prediction − target: the mean of a function of it."""
+
+    steepness: ClassVar[float] = 1.0
+    """What :meth:`slope` leaves out of the function's derivative."""
+
+    def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
+        return {"e": Buffer(prediction, "both"), "s": Buffer((), "both")}
 
     @abstractmethod
     def factor(self, prediction: Array) -> float:
@@ -57,56 +64,57 @@ class Distance(Loss, ABC):
 
     @abstractmethod
     def value(self, *arrays: Any, **scratch: Any) -> Calls:
-        """The function of the difference ``e``, in place."""
+        """The sum of the function over the differences ``e`` into ``s``."""
 
     @abstractmethod
-    def slope(self, t: Array) -> Calls:
-        """Its derivative, in place."""
+    def slope(self, e: Array, s: Array, out: Array) -> Calls:
+        """``s`` times the function's derivative into ``out``."""
 
-    def forward(self, prediction: Array, target: Array, *, y: Array, e: Array, **scratch: Array) -> Calls:
+    def forward(
+        self, prediction: Array, target: Array, *, y: Array, e: Array, s: Array, **scratch: Array
+    ) -> Calls:
         yield do(np.subtract, prediction, target, e)
-        yield from self.value(e, **scratch)
-        yield from total(e, self.factor(prediction), y)
+        yield from self.value(e, s=s, **scratch)
+        yield do(np.multiply, s, s.dtype.type(self.factor(prediction)), y)
 
     def backward(
         self,
         dy: Array,
         *,
-        prediction: Array,
-        target: Array,
-        t: Array,
+        e: Array,
         s: Array,
         dprediction: Array | None = None,
         dtarget: Array | None = None,
     ) -> Calls:
-        yield from upstream(dy, self.factor(prediction), s)
-        yield do(np.subtract, prediction, target, t)
-        yield from self.slope(t)
+        scale, calls = upstream(dy, self.steepness * self.factor(e), s)
+        yield from calls
         if dprediction is not None:
-            yield do(np.multiply, t, s, dprediction)
+            yield from self.slope(e, scale, dprediction)
         if dtarget is not None:
-            yield do(np.negative, s, s)
-            yield do(np.multiply, t, s, dtarget)
+            yield from self.slope(e, scale, dtarget)
+            yield do(np.negative, dtarget, dtarget)
 
 
-@dataclass(frozen=True)
+@record
 class SquaredError(Distance):
     """The tutorial's cost: half the squared error, averaged over the m examples."""
 
     equation = "y = 1/(2m) · Σ (prediction − target)²"
     derivatives = {"prediction": "(prediction − target) / m", "target": "(target − prediction) / m"}
+    steepness = 2.0
 
     def factor(self, prediction: Array) -> float:
         return 0.5 / examples(prediction)
 
-    def value(self, e: Array) -> Calls:
-        yield do(np.multiply, e, e, e)
+    def value(self, e: Array, *, s: Array) -> Calls:
+        every = e.reshape(-1)
+        yield do(every.dot, every, s)
 
-    def slope(self, t: Array) -> Calls:
-        yield do(np.multiply, t, 2, t)
+    def slope(self, e: Array, s: Array, out: Array) -> Calls:
+        yield do(np.multiply, e, s, out)
 
 
-@dataclass(frozen=True)
+@record
 class MeanSquaredError(SquaredError):
     """Squared error, averaged over all n elements."""
 
@@ -117,24 +125,29 @@ class MeanSquaredError(SquaredError):
         return 1 / prediction.size
 
 
-@dataclass(frozen=True)
+@record
 class MeanAbsoluteError(Distance):
     """Absolute error, averaged over all n elements; its derivative at 0 is taken as 0."""
 
     equation = "y = 1/n · Σ |prediction − target|"
     derivatives = {"prediction": "sign(prediction − target) / n", "target": "sign(target − prediction) / n"}
 
+    def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
+        return {**super().buffers(prediction, target), "c": Buffer(prediction, "forward")}
+
     def factor(self, prediction: Array) -> float:
         return 1 / prediction.size
 
-    def value(self, e: Array) -> Calls:
-        yield do(np.absolute, e, e)
+    def value(self, e: Array, *, s: Array, c: Array) -> Calls:
+        yield do(np.absolute, e, c)
+        yield do(np.add.reduce, c, None, None, s)
 
-    def slope(self, t: Array) -> Calls:
-        yield do(np.sign, t, t)
+    def slope(self, e: Array, s: Array, out: Array) -> Calls:
+        yield do(np.sign, e, out)
+        yield do(np.multiply, out, s, out)
 
 
-@dataclass(frozen=True)
+@record
 class Huber(Distance):
     """Squared near 0 and linear beyond ``delta`` (Huber 1964), averaged over all n elements."""
 
@@ -144,28 +157,32 @@ class Huber(Distance):
     derivatives = {"prediction": "clip(e, −delta, delta) / n", "target": "clip(−e, −delta, delta) / n"}
 
     def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
-        return {**super().buffers(prediction, target), "c": Buffer(prediction, "forward")}
+        scratch = Buffer(prediction, "forward")
+        return {**super().buffers(prediction, target), "a": scratch, "c": scratch}
 
     def factor(self, prediction: Array) -> float:
         return 1 / prediction.size
 
-    def value(self, e: Array, c: Array) -> Calls:
-        yield do(np.absolute, e, e)
-        yield do(np.minimum, e, self.delta, out=c)
+    def value(self, e: Array, *, s: Array, a: Array, c: Array) -> Calls:
+        yield do(np.absolute, e, a)
+        yield do(np.minimum, a, self.delta, out=c)
         yield do(np.multiply, c, 0.5, c)
-        yield do(np.subtract, e, c, e)
+        yield do(np.subtract, a, c, a)
         yield do(np.multiply, c, 2, c)
-        yield do(np.multiply, e, c, e)
+        yield do(np.multiply, a, c, a)
+        yield do(np.add.reduce, a, None, None, s)
 
-    def slope(self, t: Array) -> Calls:
-        yield do(np.minimum, t, self.delta, out=t)
-        yield do(np.maximum, t, -self.delta, out=t)
+    def slope(self, e: Array, s: Array, out: Array) -> Calls:
+        yield do(np.minimum, e, self.delta, out=out)
+        yield do(np.maximum, out, -self.delta, out=out)
+        yield do(np.multiply, out, s, out)
 
 
-@dataclass(frozen=True)
+@record
 class Hinge(Loss):
     """Hinge loss for targets −1 and 1, averaged over all n elements; its derivative at the kink is taken as 0."""
 
+    keeps = ("prediction", "target")
     scores = True
     equation = "y = 1/n · Σ max(0, 1 − target · prediction)"
     derivatives = {
@@ -174,16 +191,17 @@ class Hinge(Loss):
     }
 
     def buffers(self, prediction: Shape, target: Shape) -> dict[str, Buffer]:
-        return {**super().buffers(prediction, target), "mask": Buffer(prediction, dtype="bool")}
+        both = {"t": Buffer(prediction), "mask": Buffer(prediction, dtype="bool")}
+        return {"e": Buffer(prediction, "forward"), "s": Buffer((), "both"), **both}
 
     def domains(self, prediction: Shape, target: Shape) -> dict[str, Domain]:
         return {"target": Domain(-1, 1, "-1 or 1", only=(-1, 1))}
 
-    def forward(self, prediction: Array, target: Array, *, y: Array, e: Array) -> Calls:
+    def forward(self, prediction: Array, target: Array, *, y: Array, e: Array, s: Array) -> Calls:
         yield do(np.multiply, prediction, target, e)
         yield do(np.subtract, 1, e, e)
         yield do(np.maximum, e, 0, out=e)
-        yield from total(e, 1 / prediction.size, y)
+        yield from total(e, 1 / prediction.size, y, s)
 
     def backward(
         self,
@@ -197,10 +215,11 @@ class Hinge(Loss):
         dprediction: Array | None = None,
         dtarget: Array | None = None,
     ) -> Calls:
-        yield from upstream(dy, -1 / prediction.size, s)
+        scale, calls = upstream(dy, -1 / prediction.size, s)
+        yield from calls
         yield do(np.multiply, prediction, target, t)
         yield from indicate(np.less, t, 1, t, mask)
-        yield do(np.multiply, t, s, t)
+        yield do(np.multiply, t, scale, t)
         if dprediction is not None:
             yield do(np.multiply, target, t, dprediction)
         if dtarget is not None:

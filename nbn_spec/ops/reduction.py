@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from abc import ABC
 from collections import Counter
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, ShapeProblem, axis_of, do, indicate, show
-from nbn_spec.record import attr
+from nbn_spec.ops.base import Array, Buffer, Calls, Op, Shape, ShapeProblem, add_up, axis_of, do, indicate, show
+from nbn_spec.record import attr, record
 
 
-@dataclass(frozen=True)
+@record
 class Reduction(Op, ABC):
     """Over the axes ``axis`` (all of them for ``null``); ``keepdims`` leaves them in the shape with length 1."""
 
@@ -44,7 +43,7 @@ class Reduction(Op, ABC):
         return prod(x.shape[axis] for axis in self.axes(x.shape))
 
 
-@dataclass(frozen=True)
+@record
 class Sum(Reduction):
     """Sum over axes."""
 
@@ -52,13 +51,13 @@ class Sum(Reduction):
     derivatives = {"x": "1"}
 
     def forward(self, x: Array, *, y: Array) -> Calls:
-        yield do(np.add.reduce, x, self.axes(x.shape), None, y, self.keepdims)
+        yield from add_up(x, self.axes(x.shape), y)
 
     def backward(self, dy: Array, *, dx: Array) -> Calls:
         yield do(np.copyto, dx, dy.reshape(self.kept(dx.shape)))
 
 
-@dataclass(frozen=True)
+@record
 class Mean(Reduction):
     """Mean over axes."""
 
@@ -66,14 +65,14 @@ class Mean(Reduction):
     derivatives = {"x": "1 / n"}
 
     def forward(self, x: Array, *, y: Array) -> Calls:
-        yield do(np.add.reduce, x, self.axes(x.shape), None, y, self.keepdims)
+        yield from add_up(x, self.axes(x.shape), y)
         yield do(np.multiply, y, np.divide(1, self.count(x), dtype=y.dtype), y)
 
     def backward(self, dy: Array, *, dx: Array) -> Calls:
         yield do(np.multiply, dy.reshape(self.kept(dx.shape)), np.divide(1, self.count(dx), dtype=dx.dtype), dx)
 
 
-@dataclass(frozen=True)
+@record
 class Max(Reduction):
     """Maximum over axes; where several are largest they share the gradient equally."""
 
@@ -95,6 +94,6 @@ class Max(Reduction):
     def backward(self, dy: Array, *, x: Array, y: Array, dx: Array, t: Array, u: Array, mask: Array) -> Calls:
         kept = self.kept(x.shape)
         yield from indicate(np.equal, x, y.reshape(kept), t, mask)
-        yield do(np.add.reduce, t, self.axes(x.shape), None, u, True)
+        yield from add_up(t, self.axes(x.shape), u)
         yield do(np.divide, dy.reshape(kept), u, u)
         yield do(np.multiply, t, u, dx)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
 
@@ -22,7 +21,7 @@ from nbn_spec.ops.base import (
     fixed,
     show,
 )
-from nbn_spec.record import AttributeProblem, attr
+from nbn_spec.record import AttributeProblem, attr, record
 
 
 def numbers(shape: Shape) -> list[int]:
@@ -45,7 +44,7 @@ def without(shape: Shape, axis: int) -> Shape:
     return (*shape[:axis], *shape[axis + 1 :])
 
 
-@dataclass(frozen=True)
+@record
 class Rearranged(Op):
     """The same elements in the same order under another shape."""
 
@@ -58,7 +57,7 @@ class Rearranged(Op):
         yield do(np.copyto, dx, dy.reshape(dx.shape))
 
 
-@dataclass(frozen=True)
+@record
 class Reshape(Rearranged):
     """The same elements under another shape, in which one length may be −1: whatever is left."""
 
@@ -95,7 +94,7 @@ class Reshape(Rearranged):
         return tuple(have // (want or 1) if dim == -1 else dim for dim in self.shape)
 
 
-@dataclass(frozen=True)
+@record
 class Flatten(Rearranged):
     """All axes from ``start_axis`` on as one."""
 
@@ -111,7 +110,7 @@ class Flatten(Rearranged):
         return (*x[:start], prod(numbers(x[start:])))
 
 
-@dataclass(frozen=True)
+@record
 class Transpose(Op):
     """The axes in another order."""
 
@@ -139,7 +138,7 @@ class Transpose(Op):
         yield do(np.copyto, dx, dy.transpose(np.argsort(self.order(dx.ndim))))
 
 
-@dataclass(frozen=True)
+@record
 class Concatenate(Op):
     """Operands joined along an axis."""
 
@@ -177,7 +176,7 @@ class Concatenate(Op):
                 yield do(np.copyto, dxs[f"dx{i}"], part)
 
 
-@dataclass(frozen=True)
+@record
 class Slice(Op):
     """Elements ``start`` up to ``stop`` (not included) along an axis, in steps."""
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.errors import Problem, Steps, shorten, suggestion
-from nbn_spec.graph import BATCH, NAME, Constant, CycleProblem, Graph, Input, Node, Parameter, infer, sort
+from nbn_spec.graph import BATCH, NAME, Constant, CycleProblem, Graph, Input, Node, Parameter, sort
 from nbn_spec.initializers import INITIALIZERS, Initializer
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Op, Param, Shape, ShapeProblem, disagreement, show
-from nbn_spec.record import AttributeProblem
+from nbn_spec.record import AttributeProblem, attributes
 from nbn_spec.spec.ends import check_data, check_ends, check_needed, check_training, no_inputs
 from nbn_spec.spec.lowering import Lowering
 from nbn_spec.spec.nodes import Broken, Default, Exact
@@ -89,12 +89,15 @@ def lower(
 def prune(graph: Graph) -> Graph:
     """The graph without the nodes, and the parameters of nodes, that neither an output nor the loss needs."""
     live = graph.ancestors([*graph.outputs, *([graph.loss] if graph.loss else [])])
-    owned = {name for node in graph.nodes if node.name not in live for name in node.params.values()} - live
+    dead = [node for node in graph.nodes if node.name not in live]
+    if not dead:
+        return graph
+    owned = {name for node in dead for name in node.params.values()} - live
     return dataclasses.replace(
         graph,
         nodes=tuple(node for node in graph.nodes if node.name in live),
         parameters=tuple(p for p in graph.parameters if p.name not in owned),
-        dead=tuple(node.name for node in graph.nodes if node.name not in live),
+        dead=tuple(node.name for node in dead),
     )
 
 
@@ -160,15 +163,15 @@ def lower_leaf_parameters(state: Lowering) -> None:
 
 
 def initializer(state: Lowering, setting: Any, path: Steps) -> Initializer | None:
-    """The initializer that a name or an object describes."""
+    """The initializer that a name or an object describes; one for all that describe the same."""
     word = setting if isinstance(setting, str) else setting.init
     if word not in INITIALIZERS:
         state.complain("NBN114", path, f'unknown initializer "{word}"', suggest(word, INITIALIZERS))
         return None
-    known = {part.name for part in dataclasses.fields(INITIALIZERS[word])}
+    known = attributes(INITIALIZERS[word])
     given = {} if isinstance(setting, str) else {name: getattr(setting, name) for name in known}
     try:
-        return INITIALIZERS[word].from_json(given)
+        return state.pool.of(INITIALIZERS[word], given)
     except AttributeProblem as problem:
         state.complain("NBN205", (*path, problem.name), str(problem))
         return None
@@ -182,8 +185,16 @@ def check_names(state: Lowering) -> None:
         "parameter": spec.parameters,
         "constant": spec.constants,
     }
-    nodes = Counter(node.name for node in spec.nodes)
-    uses = nodes + Counter(name for leaves in kinds.values() for name in leaves)
+    nodes, leaf_names = [node.name for node in spec.nodes], [name for leaves in kinds.values() for name in leaves]
+    if len({*nodes, *leaf_names}) < len(nodes) + len(leaf_names):
+        complain_of_names(state, kinds, Counter(nodes), Counter(leaf_names))
+
+
+def complain_of_names(
+    state: Lowering, kinds: Mapping[str, Mapping[str, Any]], nodes: Counter[str], others: Counter[str]
+) -> None:
+    """A complaint for each name that stands for several things."""
+    uses = nodes + others
     for name in sorted((name for name, count in uses.items() if count > 1), key=lambda name: "/" in name):
         if name.rpartition("/")[0] in state.broken:
             continue
@@ -232,7 +243,8 @@ def lower_nodes(state: Lowering, known: set[str]) -> list[Node]:
     state.broken.update(expanded(spec.nodes))
     nodes = {node.name: node for node in spec.nodes if node.name not in state.broken}
     for node in nodes.values():
-        complain_of_missing(state, node, known)
+        if not known.issuperset(node.inputs):
+            complain_of_missing(state, node, known)
     made = []
     for name in sorted_names(state, nodes):
         node = nodes[name]
@@ -321,11 +333,8 @@ def lower_node(state: Lowering, node: Any) -> Node | None:
     op = lower_op(state, node, path)
     if op is None:
         return None
-    operands = [state.values[name] for name in node.inputs]
-    shapes = [shape for shape, _ in operands]
     try:
-        shape = infer(op, shapes, [integer for _, integer in operands])
-        owned = op.params(*shapes)
+        shape, owned = state.inference.of(op, [state.values[name] for name in node.inputs])
     except ShapeProblem as problem:
         complain_of_shapes(state, op, node, problem)
         return None
@@ -372,10 +381,10 @@ def declaration(state: Lowering, op: Op, node: Any) -> str:
 
 
 def lower_op(state: Lowering, node: Any, path: Steps) -> Op | None:
-    """The op with its attributes."""
+    """The op with its attributes; one for all nodes that have the same."""
     kind = OPS[node.op]
-    attributes: dict[str, Any] = {}
-    for part in dataclasses.fields(kind):
+    given: dict[str, Any] = {}
+    for part in attributes(kind).values():
         value = getattr(node, part.name)
         if part.name in kind.weights:
             value = value is not False
@@ -385,9 +394,9 @@ def lower_op(state: Lowering, node: Any, path: Steps) -> Op | None:
             hint = f'or exact values of "{giver}"' if giver in kind.weights else ""
             state.complain("NBN110", (*path, part.name), message, hint)
             return None
-        attributes[part.name] = value
+        given[part.name] = value
     try:
-        return kind(**attributes)
+        return state.pool.of(kind, given)
     except AttributeProblem as problem:
         message = f'node "{state.called(node.name)}": {problem}'
         state.complain("NBN205", (*path, *problem.place), message)

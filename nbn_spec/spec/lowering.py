@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nbn_spec.errors import Problem, Steps
-from nbn_spec.graph import Parameter
+from nbn_spec.graph import Inference, Parameter
 from nbn_spec.ops.base import Shape, show
+from nbn_spec.record import Pool
 from nbn_spec.spec.nodes import Broken
 from nbn_spec.spec.normalize import Canonical
 
@@ -34,6 +35,9 @@ class Lowering:
     parameters: list[Parameter] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     """What has a mistake, and the nodes that need it: nothing is said of the latter."""
+    pool: Pool = field(default_factory=Pool)
+    """Ops and initializers."""
+    inference: Inference = field(default_factory=Inference)
 
     def complain(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -41,7 +42,13 @@ class Tagged(Closed):
     @classmethod
     def telling(cls) -> tuple[str, ...]:
         """The key of that word."""
-        return next((name,) for name in ("op", "init", "name") if name in cls.model_fields)
+        return telling_of(cls)
+
+
+@cache
+def telling_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """The first of these keys that a model has."""
+    return next((name,) for name in ("op", "init", "name") if name in model.model_fields)
 
 
 class Exact(Closed):

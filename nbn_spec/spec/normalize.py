@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -112,8 +113,14 @@ def explicit(spec: ModelSpec) -> Iterator[tuple[tuple[object, ...], Any]]:
         inputs = [node.inputs] if isinstance(node.inputs, str) else node.inputs
         if inputs is None:
             inputs = [before] if before else []
-        yield path, node.model_copy(update={"name": name, "inputs": inputs})
+        yield path, changed(node, {"name": name, "inputs": inputs})
         before = name
+
+
+def changed(node: Any, update: Mapping[str, Any]) -> Any:
+    """The node with other values; itself where it has them already, as most nodes of a large document do."""
+    same = all(getattr(node, key) is value for key, value in update.items())
+    return node if same else node.model_copy(update=update)
 
 
 def loss_name(spec: ModelSpec, nodes: list[Any]) -> str | None:
@@ -139,16 +146,31 @@ def complete(node: Any, inputs: Mapping[str, Input]) -> Any:
     initializers' names as objects."""
     if isinstance(node, Broken):
         return node
-    op, changes = OPS[node.op], {}
-    for part in dataclasses.fields(op):
-        giver = part.metadata["given_by"]
-        if giver and getattr(node, part.name) is None:
-            changes[part.name] = given(giver, node, inputs)
-    for name in set(op.weights) - set(op.statistics):
+    changes: dict[str, Any] = {}
+    givers, settings = open_ends(node.op)
+    for name, giver in givers:
+        if getattr(node, name) is None:
+            changes[name] = given(giver, node, inputs)
+    for name in settings:
         setting = getattr(node, name)
         if isinstance(setting, str):
-            changes[name] = INITS[setting]()
-    return node.model_copy(update=changes)
+            changes[name] = initializer_object(setting)
+    return node.model_copy(update=changes) if changes else node
+
+
+@cache
+def open_ends(word: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What a node of an op may leave to others: attributes with their givers; and parameters that it may set."""
+    op = OPS[word]
+    givers = ((part.name, part.metadata["given_by"]) for part in dataclasses.fields(op))
+    settings = tuple(name for name in op.weights if name not in op.statistics)
+    return tuple((name, giver) for name, giver in givers if giver), settings
+
+
+@cache
+def initializer_object(word: str) -> BaseModel:
+    """The object of an initializer that is named, one for all nodes that name it."""
+    return INITS[word]()
 
 
 def given(giver: str, node: Any, inputs: Mapping[str, Input]) -> Any:

@@ -49,6 +49,8 @@ class ReportedMemory(Exactly):
     activations: int = Field(ge=0, description="Values and gradients of nodes, shared by lifetime.")
     data: int = Field(ge=0, description="The examples.")
     total: int = Field(ge=0, description="All of it.")
+    arena: int = Field(ge=0, description="What nodes share by lifetime in one pass.")
+    unshared: int = Field(ge=0, description="What they would take side by side.")
     parts: list[ReportedPart] = Field(description="The largest arrays, the largest first.")
 
 
