@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -102,11 +102,6 @@ class History:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
-
-    def add(self, values: Iterable[float]) -> None:
-        """Append an epoch: a value for each column, in their order."""
-        for column, value in zip(self.columns.values(), values, strict=True):
-            column.append(value)
 
     def row(self, epoch: int) -> dict[str, float]:
         """What was measured in one epoch."""
@@ -217,12 +212,14 @@ class Trainer:
         columns = [*self.columns, *(f"val_{name}" for name in self.columns if self.validation)]
         measure_statistics(self.graph, self.layout, self.flat, self.data)
         history = History({name: [] for name in columns})
+        appends = [column.append for column in history.columns.values()]
         try:
             with self.profile or nullcontext(), np.errstate(all="ignore"):
                 for epoch in range(self.training.epochs):
                     found = self._epoch(epoch, stop)
                     if found is not None:
-                        history.add(found)
+                        for append, value in zip(appends, found, strict=True):
+                            append(value)
                         if on_epoch:
                             on_epoch(epoch, history.row(epoch))
                     if found is None or stop():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nbn_spec
 from nbn_spec.arrays import ALIGNMENT, SMALL, empty, zeros
-from nbn_spec.ops.base import ONES, PAIRWISE, add_up, do, ones
+from nbn_spec.ops.base import CONSTANTS, PAIRWISE, ROW, add_up, constant, do
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -104,20 +104,50 @@ def test_numbers_that_are_not_finite_are_seen_in_a_sum():
             np.testing.assert_array_equal(total(full, axes, out), full.sum(axes))
 
 
-def test_ones_are_shared_for_as_long_as_they_are_used():
+def test_constants_are_shared_for_as_long_as_they_are_used():
     gc.collect()
-    before = len(ONES)
-    first = ones(12345, np.dtype("float32"))
-    assert ones(12345, np.dtype("float32")) is first
-    assert ones(12345, np.dtype("float64")) is not first
+    before, single = len(CONSTANTS), np.dtype("float32")
+    first = constant(1.0, 12345, single)
+    assert constant(1.0, 12345, single) is first
+    assert constant(0.0, 12345, single) is not first
+    assert constant(1.0, 12345, np.dtype("float64")) is not first
     assert not first.flags.writeable
     call = do(first.dot, np.ones((12345, 2), np.float32), np.empty(2, np.float32))
     del first
-    assert (12345, np.dtype("float32")) in ONES
+    assert (1.0, 12345, single) in CONSTANTS
     call()
     del call
     gc.collect()
-    assert len(ONES) == before
+    assert len(CONSTANTS) == before
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (4, 3), (ROW,), (2, ROW), (128, 512), (99_991, 3), (25_000, 3), (5, ROW, 3)]
+)
+@pytest.mark.parametrize("call", [np.maximum, np.minimum])
+def test_the_larger_of_an_array_and_a_number(call, shape):
+    """A row of numbers stands for the number; where an array cannot be cut into rows, a number stays one."""
+    x = np.asarray(np.random.default_rng(0).standard_normal(shape), np.float32)
+    if x.size > 3:
+        x.reshape(-1)[:3] = np.nan, np.inf, -np.inf
+    right = call(x, np.float32(0.25))
+    y = np.empty_like(x)
+    for args in ((x, 0.25), (0.25, x), (x, np.float64(0.25))):
+        y.fill(np.nan)
+        do(call, *args, out=y)()
+        np.testing.assert_array_equal(y, right)
+    over = do(call, x, 0.25, out=x)
+    assert over.args[0] is over.keywords["out"]
+    over()
+    np.testing.assert_array_equal(x, right)
+
+
+def test_the_larger_of_a_view_and_a_number():
+    x = np.arange(24.0).reshape(4, 6)
+    for view in (x.T, x[:, ::2], x[:1].repeat(0, axis=0)):
+        y = np.empty(view.shape)
+        do(np.maximum, view, 7, out=y)()
+        np.testing.assert_array_equal(y, np.maximum(view, 7))
 
 
 def test_what_is_written_over_is_one_and_the_same_array():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import prod
 from typing import Any, ClassVar, Literal
 from weakref import WeakValueDictionary
@@ -26,6 +26,13 @@ Shape = tuple[Dim, ...]
 Call = Callable[[], object]
 Calls = Iterator[Call]
 
+ROW = 2**12
+"""Elements: of so many numbers, all equal, the nearest cache has room."""
+CONSTANTS: WeakValueDictionary[tuple[float, int, np.dtype[Any]], Array] = WeakValueDictionary()
+"""Vectors of one number, shared by all calls that hold them and gone with the last of these."""
+NUMBER = (int, float, np.generic)
+"""What is a number, be it Python's or NumPy's, and no array."""
+
 
 def do(call: Callable[..., object], *args: Any, **more: Any) -> Call:
     """``do(np.add, a, b, out)``: one call, its arguments fixed now, made later.
@@ -33,7 +40,9 @@ def do(call: Callable[..., object], *args: Any, **more: Any) -> Call:
     A number beside arrays of real numbers becomes one of them here, once: NumPy would do it anew at every call.
     """
     if type(call) is np.ufunc and call.signature is None:
-        if any(isinstance(arg, int | float) for arg in args):
+        if any(isinstance(arg, NUMBER) for arg in args):
+            if call in (np.maximum, np.minimum):
+                args, more = rowwise(args, **more)
             args = numbers(args)
         out = more.get("out", args[-1])
         args = tuple([arg if arg is out else aligned(arg, out) for arg in args])
@@ -45,7 +54,42 @@ def numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
     kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
     if len(kinds) != 1:
         return args
-    return tuple([np.asarray(arg, *kinds) if isinstance(arg, int | float) else arg for arg in args])
+    return tuple([np.asarray(arg, *kinds) if isinstance(arg, NUMBER) else arg for arg in args])
+
+
+def constant(value: float, count: int, dtype: np.dtype[Any]) -> Array:
+    """A vector of one number, which nobody may write."""
+    key = (float(value), count, dtype)
+    found = CONSTANTS.get(key)
+    if found is None:
+        found = CONSTANTS[key] = np.full(count, value, dtype)
+        found.flags.writeable = False
+    return found
+
+
+def rowwise(args: tuple[Any, ...], out: Array) -> tuple[tuple[Any, ...], dict[str, Array]]:
+    """The operands of a maximum or minimum, and its result, cut into rows, with a row for a plain number.
+
+    NumPy has vector instructions for two arrays here, and none for an array and a number: four times as slow.
+    """
+    small = out.size <= ROW
+    width = out.size if small else divisor(out.size)
+    arrays = [out, *(arg for arg in args if not isinstance(arg, NUMBER))]
+    if not width or not all(array.flags.c_contiguous and array.shape == out.shape for array in arrays):
+        return args, {"out": out}
+    views = {id(array): array if small else array.reshape(-1, width) for array in arrays}
+    row = out.shape if small else (width,)
+    cut = [
+        constant(float(arg), width, out.dtype).reshape(row) if isinstance(arg, NUMBER) else views[id(arg)]
+        for arg in args
+    ]
+    return tuple(cut), {"out": views[id(out)]}
+
+
+@cache
+def divisor(size: int) -> int:
+    """The length of the longest rows, within reason, that an array can be cut into; 0 for none."""
+    return next((width for width in range(ROW, ROW // 16, -1) if size % width == 0), 0)
 
 
 def aligned(arg: Any, out: Array) -> Any:
@@ -233,17 +277,6 @@ def indicate(compare: np.ufunc, a: Array, b: Any, out: Array, mask: Array) -> Ca
 
 PAIRWISE = 2**12
 """Longer rows than these are added by ``np.add.reduce``, whose rounding errors grow with the logarithm only."""
-ONES: WeakValueDictionary[tuple[int, np.dtype[Any]], Array] = WeakValueDictionary()
-"""Vectors of ones, shared by all kernels that hold them and gone with the last of these."""
-
-
-def ones(count: int, dtype: np.dtype[Any]) -> Array:
-    """A vector of ones, which nobody may write."""
-    found = ONES.get((count, dtype))
-    if found is None:
-        found = ONES[count, dtype] = np.ones(count, dtype)
-        found.flags.writeable = False
-    return found
 
 
 def add_up(full: Array, axes: tuple[int, ...], out: Array) -> Calls:
@@ -254,9 +287,9 @@ def add_up(full: Array, axes: tuple[int, ...], out: Array) -> Calls:
     count, axes = prod(full.shape[axis] for axis in axes), tuple(sorted(axes))
     flat = full.flags.c_contiguous and out.flags.c_contiguous and 0 < len(axes) < full.ndim and full.size > 0
     if flat and axes == tuple(range(len(axes))):
-        yield do(ones(count, full.dtype).dot, full.reshape(count, -1), out.reshape(-1))
+        yield do(constant(1.0, count, full.dtype).dot, full.reshape(count, -1), out.reshape(-1))
     elif flat and count <= PAIRWISE and axes == tuple(range(full.ndim - len(axes), full.ndim)):
-        yield do(full.reshape(-1, count).dot, ones(count, full.dtype), out.reshape(-1))
+        yield do(full.reshape(-1, count).dot, constant(1.0, count, full.dtype), out.reshape(-1))
     else:
         kept = tuple(1 if axis in axes else length for axis, length in enumerate(full.shape))
         yield do(np.add.reduce, full, axes, None, out.reshape(kept), True)
