@@ -11,13 +11,17 @@ from typing import NamedTuple
 
 from nbn_spec.arrays import ALIGNMENT
 
+MANY = 100_000
+"""Objects: so many are not worth a look for garbage among them."""
+
 
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Python's collector of circular garbage pauses, if it was on, while a graph of many nodes is built.
 
     It looks at all objects again and again, though none of them is garbage: a third of the time for 100,000 nodes,
-    and more than that share for more. What is garbage by then is collected afterwards.
+    and more than that share for more. Of a few objects it looks for garbage afterwards; many are put among the old
+    ones at once, where it looks at them when these have become a quarter more.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -25,6 +29,9 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was_on:
+            if gc.get_count()[0] > MANY and not gc.get_freeze_count():  # else others' would be unfrozen
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import nbn_spec
 from nbn_spec.errors import NbnError
-from nbn_spec.memory import uncollected
+from nbn_spec.memory import MANY, uncollected
 from nbn_spec.ops.base import Op
 from nbn_spec.record import AttributeProblem, Pool, Record, attr, record
 
@@ -183,6 +183,34 @@ def test_the_collector_rests_meanwhile_and_is_left_as_it_was(collecting):
     with uncollected():
         assert not gc.isenabled()
     assert gc.isenabled() is collecting
+
+
+def made(count):
+    """That many objects that the collector watches."""
+    with uncollected():
+        return [[] for _ in range(count)]
+
+
+def test_many_new_objects_are_not_looked_at_at_once():
+    was_on = gc.isenabled()
+    gc.enable()
+    gc.collect()
+    try:
+        few = made(MANY // 10)
+        assert len(few) == MANY // 10
+        assert any(one is few[0] for one in gc.get_objects(0) + gc.get_objects(1) + gc.get_objects(2))
+        many = made(2 * MANY)
+        assert gc.get_count()[0] < MANY
+        assert gc.get_freeze_count() == 0
+        assert any(one is many[0] for one in gc.get_objects(2))
+        del few
+        gc.freeze()
+        frozen = gc.get_freeze_count()
+        made(2 * MANY)
+        assert gc.get_freeze_count() >= frozen - 2 * MANY > 0
+    finally:
+        gc.unfreeze()
+        (gc.enable if was_on else gc.disable)()
 
 
 def test_the_collector_is_left_as_it_was_by_what_fails_too(collecting, tmp_path):

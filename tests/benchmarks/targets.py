@@ -62,7 +62,8 @@ def of_xor() -> Iterator[Target]:
     ours = line("xor", OURS)
     yield faster("XOR, a tutorial's loop against this program", [line("xor", w.TUTORIAL)], ours, 2)
     yield faster("XOR, PyTorch against this program", [line("xor", w.PYTORCH, OWN)], ours, 10)
-    yield within("XOR, this program against NumPy planned by hand", ours, [line("xor", w.BY_HAND)], 1.2)
+    for title in (w.STRAIGHT, w.BY_HAND):
+        yield within(f"XOR, this program against {title}", ours, [line("xor", title)], 1.2)
 
 
 def of_sgd() -> Iterator[Target]:
@@ -72,8 +73,8 @@ def of_sgd() -> Iterator[Target]:
         products = [line("mlp-sgd", w.PRODUCTS, kernel)]
         yield within(f"MLP, SGD, this program against its matrix products alone {where}", ours, products, 1.35)
         yield faster(f"MLP, SGD, PyTorch against this program {where}", torch("mlp-sgd"), ours, bound)
-    jax = [line("mlp-sgd", title, OWN) for title in (w.XLA, w.XLA_SCANNED)]
-    yield faster(f"MLP, SGD, JAX against this program ({CHOSEN})", jax, ours, 1)
+    for title in (w.XLA, w.XLA_SCANNED):
+        yield faster(f"MLP, SGD, {title} against this program ({CHOSEN})", [line("mlp-sgd", title, OWN)], ours, 1)
 
 
 def of_adam() -> Iterator[Target]:

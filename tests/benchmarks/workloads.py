@@ -9,6 +9,7 @@ from tests.benchmarks.tasks import Chain, Net, Xor
 
 TORCH, JAX, SCIKIT, ONNX = ("torch",), ("jax",), ("sklearn",), ("onnx", "onnxruntime")
 BOTH, OWN_ONLY = (AVX2, CHOSEN), (OWN,)
+STRAIGHT = "NumPy, the same steps in a straight line"
 BY_HAND, PRODUCTS, TUTORIAL = "NumPy planned by hand", "its matrix products alone", "a tutorial's loop"
 PYTORCH, PYTORCH_FUSED, SKLEARN = "PyTorch", "PyTorch, fused optimizer", "scikit-learn"
 XLA, XLA_SCANNED = "JAX, jit", "JAX, jit of a whole epoch"
@@ -26,7 +27,13 @@ XOR = Workload(
             Xor(),
             (
                 Contender(OURS, "ours", "Full"),
-                Contender(BY_HAND, "by_hand", "Full"),
+                Contender(STRAIGHT, "by_hand", "Straight"),
+                Contender(
+                    BY_HAND,
+                    "by_hand",
+                    "Full",
+                    note="Its biases are folded into the products, its examples stand in columns.",
+                ),
                 Contender(TUTORIAL, "tutorial", "Full"),
                 Contender(PYTORCH, "pytorch", "Full", TORCH, OWN_ONLY),
                 Contender(SKLEARN, "scikit", "Full", SCIKIT, note="Its cost is the crossentropy."),

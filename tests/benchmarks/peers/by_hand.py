@@ -15,6 +15,72 @@ from tests.benchmarks.tasks import Array, Net, Xor, probabilities
 Call = Callable[[], object]
 
 
+class Straight(Repeated):
+    """XOR; a call is an epoch. The steps that the program plans, written out in a straight line.
+
+    Examples stand in rows, a layer's weights and biases by themselves, as the program has them: what more it takes
+    is its interpreter's.
+    """
+
+    def __init__(self, task: Xor) -> None:
+        self.task = task
+        self.flat = np.concatenate([part.ravel() for layer in task.parameters() for part in layer])
+        self.losses: list[float] = []
+
+    def run(self, calls: int) -> None:
+        flat, grad, step, x, y = self.flat, np.empty(13), np.empty(13), self.task.x, self.task.y
+        (w1, b1, w2, b2), (dw1, db1, dw2, db2) = (
+            [v[:6].reshape(3, 2), v[6:9], v[9:12].reshape(1, 3), v[12:]] for v in (flat, grad)
+        )
+        a1, t1, d1 = (np.empty((4, 3)) for _ in range(3))
+        a2, t2, d2, error = (np.empty((4, 1)) for _ in range(4))
+        total, cost, one, ones, row = np.empty(()), np.empty(()), np.ones(()), np.ones(4), error.reshape(-1)
+        half, slope, rate, bias = np.array(0.125), np.array(0.25), np.array(self.task.rate), b2.reshape(())
+        first, second, squares, back, sums = x.dot, a1.dot, row.dot, d2.dot, ones.dot
+        by_a, by_x, w1_turned, w2_turned = d2.T.dot, d1.T.dot, w1.T, w2.T
+        negative, exp, add, divide, finite = np.negative, np.exp, np.add, np.divide, math.isfinite
+        subtract, multiply, read = np.subtract, np.multiply, cost.item
+        self.losses = losses = []
+        for _ in range(calls):
+            first(w1_turned, a1)
+            add(a1, b1, a1)
+            negative(a1, a1)
+            exp(a1, a1)
+            add(a1, one, a1)
+            divide(one, a1, a1)
+            second(w2_turned, a2)
+            add(a2, bias, a2)
+            negative(a2, a2)
+            exp(a2, a2)
+            add(a2, one, a2)
+            divide(one, a2, a2)
+            subtract(a2, y, error)
+            squares(row, total)
+            multiply(total, half, cost)
+            loss = read()
+            if not finite(loss):
+                raise ArithmeticError("the cost has left the finite numbers")
+            losses.append(loss)
+            multiply(error, slope, d2)
+            subtract(one, a2, t2)
+            multiply(a2, t2, t2)
+            multiply(d2, t2, d2)
+            by_a(a1, dw2)
+            sums(d2, db2)
+            back(w2, d1)
+            subtract(one, a1, t1)
+            multiply(a1, t1, t1)
+            multiply(d1, t1, d1)
+            by_x(x, dw1)
+            sums(d1, db1)
+            multiply(grad, rate, step)
+            subtract(flat, step, flat)
+
+    def answer(self) -> list[float]:
+        self.run(self.task.trial)
+        return [self.losses[-1]]
+
+
 class Full(Repeated):
     """XOR; a call is an epoch.
 
