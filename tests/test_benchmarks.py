@@ -42,7 +42,7 @@ def document():
 
 
 def test_every_contender_has_a_line(document):
-    _, lines, _ = tables(document)
+    _, _, lines, _ = tables(document)
     assert lines[0] == ["contender", "kernel", "median", "middle half", "× this program"]
     straight = "NumPy, the same steps in a straight line"
     assert [row[0] for row in lines[1:]] == [
@@ -55,13 +55,24 @@ def test_every_contender_has_a_line(document):
     assert all(re.fullmatch(r"[0-9.,]+ (µs|ms|s)", row[2]) for row in lines[1:])
 
 
+def test_the_short_table_tells_the_fastest_line_of_each(document):
+    short, _, lines, _ = tables(document)
+    assert short[0] == ["", "this program", "NumPy by hand", "tutorial's loop"]
+    ((title, ours, by_hand, loop),) = short[1:]
+    assert title == "XOR, a step"
+    medians = {row[0]: row[2] for row in lines[1:]}
+    assert ours == medians["this program"]
+    assert by_hand.partition(" (")[0] == min(list(medians.values())[1:3], key=lambda text: float(text.split()[0]))
+    assert loop.startswith(f"{medians['a tutorial' + chr(39) + 's loop']} (")
+
+
 def test_tables_are_rectangular(document):
     for table in tables(document):
         assert len({len(row) for row in table}) == 1
 
 
 def test_versions_and_kernels_are_told(document):
-    programs, *_ = tables(document)
+    _, programs, *_ = tables(document)
     assert programs[0] == ["program", "kernel", "BLAS", "core", "threads"]
     assert any(row[0].startswith("nbn_spec ") for row in programs)
     assert document.startswith(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median, quantiles
 
 from nbn_spec.kernel import VARIABLE, cpu
+from tests.benchmarks import glance as short
 from tests.benchmarks.contest import Findings
 from tests.benchmarks.entries import AVX2, CHOSEN, OURS, OWN, Case, Key, Workload
 from tests.benchmarks.machine import chosen, cores
@@ -20,6 +21,7 @@ def document(workloads: Sequence[Workload], findings: Findings, command: str) ->
     """Everything, as one document; ``command`` is what made it."""
     parts = [
         head(findings, command),
+        glance(workloads, findings.times),
         whose(findings),
         *(section(workload, findings) for workload in workloads),
         targets(findings.times),
@@ -64,6 +66,25 @@ def head(findings: Findings, command: str) -> Lines:
     yield f"- kernel “{CHOSEN}”: as nbn_spec's command line runs it, here {asked}"
     yield f"- kernel “{OWN}”: a framework that does not compute with OpenBLAS"
     yield ""
+
+
+def glance(workloads: Sequence[Workload], results: Results) -> Lines:
+    """The short table: medians, and how many times as long as this program."""
+    found = short.rows(workloads, results)
+    titles = [title for title in short.COLUMNS if any(title in row for _, row in found)]
+    cells = [[name, *(beside(row, title) for title in titles)] for name, row in found]
+    if cells:
+        yield from table(["", *titles], cells)
+        yield "As the command line runs it; of several lines of a framework the fastest. Behind it: × this program."
+        yield ""
+
+
+def beside(row: Mapping[str, float], title: str) -> str:
+    """A framework's median beside this program's."""
+    if title not in row:
+        return ""
+    ratio = "" if title == OURS else f" ({times(row[title] / row[OURS])})"
+    return shown(row[title], "s") + ratio
 
 
 def whose(findings: Findings) -> Lines:
@@ -148,7 +169,7 @@ def targets(results: Results) -> Lines:
     if rows:
         yield "## Targets"
         yield ""
-        yield "Where PyTorch, JAX or ONNX Runtime has two lines, the faster counts."
+        yield "Where PyTorch or ONNX Runtime has two lines, the faster counts."
         yield ""
         yield from table(["target", "measured", "met"], rows)
 
