@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nbn_spec.model import Model as Model
     from nbn_spec.model import Trace as Trace
     from nbn_spec.model import load as load
+    from nbn_spec.profile import Profile as Profile
     from nbn_spec.train import History as History
     from nbn_spec.train import Trainer as Trainer
 
@@ -48,6 +49,7 @@ PUBLIC = {
     "errors": ERRORS,
     "machine": "Checkup doctor",
     "model": "Model Trace load",
+    "profile": "Profile",
     "train": "History Trainer",
 }
 """Public names by module, imported when they are first used: ``load`` never imports pydantic."""

@@ -55,6 +55,39 @@ def test_a_training_step_allocates_no_arrays(name):
     assert peak < 3072
 
 
+def network(optimizer, hidden, loss):
+    """A document with mini-batches, the last of them smaller, single precision and examples held back."""
+    target = {"shape": ["N"], "dtype": "int64"} if loss.startswith("sparse") else {"shape": ["N", 3]}
+    return {
+        "name": "net",
+        "dtype": "float32",
+        "inputs": {"x": {"shape": ["N", 8]}, "y": target},
+        "nodes": [
+            {"name": "h", "op": "linear", "inputs": "x", "units": 300},
+            {"name": "a", "op": hidden},
+            {"name": "z", "op": "linear", "units": 3},
+        ],
+        "outputs": ["z"],
+        "loss": {"op": loss, "inputs": ["z", "y"], **({"from_logits": True} if "crossentropy" in loss else {})},
+        "train": {"batch_size": 48, "optimizer": {"name": optimizer}, "validation": {"fraction": 0.2}},
+    }
+
+
+@pytest.mark.usefixtures("_small_buffers")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("hidden", ["relu", "tanh", "gelu", "softmax"])
+@pytest.mark.parametrize(
+    "loss", ["sparse_categorical_crossentropy", "binary_crossentropy", "huber", "squared_error"]
+)
+def test_nor_does_one_with_mini_batches(optimizer, hidden, loss):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 200) if loss.startswith("sparse") else rng.random((200, 3), np.float32)
+    model = nbn_spec.compile(network(optimizer, hidden, loss))
+    peak, stayed = traced(model.trainer({"x": rng.random((200, 8), np.float32), "y": y}, epochs=8))
+    assert stayed == 0
+    assert peak < 4096  # of Python's own; the smallest array of a step would be 144 bytes, that of a layer 57,600
+
+
 @pytest.mark.usefixtures("_small_buffers")
 def test_the_watch_would_see_an_array(monkeypatch):
     bind = Adam.bind

@@ -180,3 +180,15 @@ def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(tmp_path
     done = python(WITHOUT_PEERS, "xor", "--out", str(tmp_path / "none" / "b.md"))
     assert done.returncode == 2
     assert "make it first" in done.stderr
+
+
+def test_the_readme_carries_what_the_command_printed():
+    """Its two tables stand in the document of one run, with the command; rows that fall short included."""
+    printed, readme = (ROOT / "docs" / "benchmarks.md").read_text(), (ROOT / "README.md").read_text()
+    shown = re.findall(r"(?:^\|.*\|\n)+", readme.split("## Speed\n")[1].split("\n## ")[0], re.MULTILINE)
+    made = re.findall(r"(?:^\|.*\|\n)+", printed, re.MULTILINE)
+    assert shown == [made[0], made[-1]]
+    assert made[-1].startswith("| target | measured | met |")
+    assert re.search(r"Made by `(.*?)`", printed)[1] in readme
+    assert "left out" not in printed
+    assert "## Failures" not in printed

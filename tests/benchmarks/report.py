@@ -75,7 +75,7 @@ def glance(workloads: Sequence[Workload], results: Results) -> Lines:
     cells = [[name, *(beside(row, title) for title in titles)] for name, row in found]
     if cells:
         yield from table(["", *titles], cells)
-        yield "As the command line runs it; of several lines of a framework the fastest. Behind it: × this program."
+        yield "As the command line runs it, the fastest of a framework's lines; in brackets × this program."
         yield ""
 
 
