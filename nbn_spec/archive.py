@@ -20,6 +20,7 @@ import numpy as np
 
 from nbn_spec.arrays import empty
 from nbn_spec.budget import afford, estimate
+from nbn_spec.capacity import mebibytes
 from nbn_spec.errors import ArchiveError, NbnError, shorten
 from nbn_spec.files import DAMAGED, npy_header, write
 from nbn_spec.graph import DTYPES, Constant, Graph, Input, Node, Parameter, verify
@@ -28,7 +29,7 @@ from nbn_spec.memory import uncollected
 from nbn_spec.metrics import labels
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Shape, ShapeProblem, show
-from nbn_spec.params import Layout, Seed, mebibytes
+from nbn_spec.params import Layout, Seed
 from nbn_spec.record import AttributeProblem, Pool
 from nbn_spec.source import Source, address, near
 from nbn_spec.train import Training

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nbn_spec.arrays import ALIGNMENT
+from nbn_spec.capacity import allowance, mebibytes
 from nbn_spec.errors import GraphError, SpecError, shorten
 from nbn_spec.estimate import Estimate, Goal, Part
 from nbn_spec.graph import BATCH, Graph
@@ -28,7 +29,7 @@ from nbn_spec.interpreter import LARGE
 from nbn_spec.metrics import Metric, compared
 from nbn_spec.ops.base import show
 from nbn_spec.optim import Optimizer
-from nbn_spec.params import allowance, drawn, mebibytes
+from nbn_spec.params import drawn
 from nbn_spec.plan import Program, Slot, gradient, plan
 
 BACKWARD = ("gradients", "trace", "train")

@@ -6,13 +6,15 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 
-from nbn_spec.errors import DataError, Problem, Steps, shorten
+from nbn_spec.capacity import allowance, mebibytes
+from nbn_spec.errors import DataError, GraphError, Problem, Steps, shorten
 from nbn_spec.graph import BATCH, Input
+from nbn_spec.interpreter import LARGE
 from nbn_spec.ops.base import Array, Domain, show
 from nbn_spec.table import SHOWN, Table, names_of
 
@@ -217,10 +219,13 @@ def listed(array: Array, bad: Array, origin: Origin | None = None) -> str:
     return shown + (f" and {len(places) - SHOWN} more" if len(places) > SHOWN else "")
 
 
-def conform(item: Input, value: object, dtype: str, origin: Origin | None = None) -> Array:
+def conform(
+    item: Input, value: object, dtype: str, origin: Origin | None = None, limit: int | None = None
+) -> Array:
     """``value`` as the array that an input takes: right dtype, shape and layout, all finite.
 
-    A single column fits both ``["N"]`` and ``["N", 1]``. Raises :class:`DataError`.
+    A single column fits both ``["N"]`` and ``["N", 1]``. Raises :class:`DataError`, and :class:`GraphError`
+    for a copy of more than ``limit`` bytes or, without one, than are free.
     """
     array: Array = value if type(value) is np.ndarray else plain(value, item.name)
     if array.dtype.kind not in "biuf":
@@ -229,14 +234,32 @@ def conform(item: Input, value: object, dtype: str, origin: Origin | None = None
         array = as_column(array, item, origin)
     if item.integer:
         return np.ascontiguousarray(whole(array, item.name, origin))
-    cast = array if array.dtype == dtype and array.flags.c_contiguous else converted(array, dtype)
-    if not np.logical_and.reduce(np.isfinite(cast), axis=None):
+    cast = (
+        array if array.dtype == dtype and array.flags.c_contiguous else converted(array, dtype, item.name, limit)
+    )
+    if not is_finite(cast):
         raise bad_numbers("NBN304", item.name, f"must be finite in {dtype}", array, ~np.isfinite(cast), origin)
     return cast
 
 
-def converted(array: Array, dtype: str) -> Array:
-    """The array in another dtype, its elements one behind the other; numbers too large become infinite."""
+def is_finite(array: Array) -> bool:
+    """Whether all numbers are finite: their squares are added first, as that takes no memory; it may overflow."""
+    every = array.reshape(-1)
+    with np.errstate(all="ignore"):
+        return isfinite(every.dot(every)) or bool(np.isfinite(every).all())
+
+
+def converted(array: Array, dtype: str, where: str, limit: int | None = None) -> Array:
+    """The array in another dtype, its elements one behind the other; numbers too large become infinite.
+
+    Raises :class:`GraphError` for more bytes than ``limit`` or, without one, than are free.
+    """
+    size = array.size * np.dtype(dtype).itemsize
+    if size > LARGE and size > (have := allowance(limit))[0]:
+        message = (
+            f"as {dtype} its {array.size:,} numbers need {mebibytes(size)}; {mebibytes(have[0])} are {have[1]}"
+        )
+        raise GraphError("NBN209", where, message, "give fewer examples at once")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 

@@ -39,8 +39,12 @@ def fitted(
     return arrays
 
 
-def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input]) -> dict[str, Array]:
+def prepare(
+    graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input], limit: int | None = None
+) -> dict[str, Array]:
     """What the given inputs take from ``arrays``, checked; raises :class:`DataError` with all that is wrong.
+
+    A copy in the model's dtype that would take more than ``limit`` bytes raises :class:`GraphError`.
 
     Names that are no input of the graph are refused; inputs that are not asked for are left aside.
     """
@@ -57,7 +61,7 @@ def prepare(graph: Graph, arrays: Mapping[str, object], inputs: Sequence[Input])
         if item.name not in arrays:
             continue
         try:
-            found[item.name] = array = conform(item, arrays[item.name], graph.dtype)
+            found[item.name] = array = conform(item, arrays[item.name], graph.dtype, limit=limit)
             for domain in graph.domains[item.name]:
                 within(array, domain, item.name)
         except DataError as error:

@@ -232,14 +232,16 @@ def data_of(model: Model, wanted: tuple[Input, ...]) -> tuple[dict[str, Array], 
 
 
 def data_beside(path: Path, graph: Graph, spec: Mapping[str, Any], limit: str | None) -> dict[str, Array]:
-    """The data that the spec at ``path`` describes, for all inputs; none where there is none to be had."""
+    """The data that the spec at ``path`` describes, for all inputs; none where it describes none.
+
+    Raises :class:`DataError` where it cannot be read, or does not fit.
+    """
     if not spec.get("data"):
         return {}
     place = Place(path.parent, max_memory=limit_of(limit))
-    try:
-        return checked(graph, DataSource.from_json(spec["data"]), graph.inputs, place)
-    except DataError:
-        return {}
+    arrays = checked(graph, DataSource.from_json(spec["data"]), graph.inputs, place)
+    sizes(graph.inputs, arrays)
+    return arrays
 
 
 def training_problems(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nbn_spec.capacity import mebibytes
 from nbn_spec.ops.base import show
-from nbn_spec.params import mebibytes
 from nbn_spec.plan import Program
 
 Goal = Literal["load", "infer", "evaluate", "gradients", "trace", "train"]

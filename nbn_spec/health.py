@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.batches import symbols
+from nbn_spec.capacity import free_memory
 from nbn_spec.errors import Problem, Steps
 from nbn_spec.graph import BATCH, Graph, Node
 from nbn_spec.interpreter import Interpreter
 from nbn_spec.ops.activation import Relu, Sigmoid, Tanh
 from nbn_spec.ops.base import Array
 from nbn_spec.optim import Adam
-from nbn_spec.params import free_memory
 from nbn_spec.plan import Program, gradient, plan
 from nbn_spec.train import MOVE, RATE, History, Trainer, norm, spread
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextvars import Context, copy_context
+from contextvars import Context
 from itertools import chain
 from math import prod
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from nbn_spec.arrays import aligned, empty
+from nbn_spec.capacity import free_memory, mebibytes
 from nbn_spec.errors import GraphError
 from nbn_spec.graph import Graph
 from nbn_spec.ops.base import Array, Call, Calls, do
-from nbn_spec.params import Layout, free_memory, mebibytes
+from nbn_spec.params import Layout
 from nbn_spec.plan import Program, Slot, Step, gradient
 
 LARGE = 2**20
@@ -34,8 +35,10 @@ def arena_of(size: int) -> Array:
 
 def quiet() -> Context:
     """A context in which NumPy does not warn of numbers that leave the finite: whoever reads them looks."""
-    with np.errstate(all="ignore"):
-        return copy_context()
+    context = Context()  # a copy of the caller's would keep alive whatever the caller has in it
+    context.run(np.seterr, all="ignore")
+    context.run(np.setbufsize, np.getbufsize())
+    return context
 
 
 def accumulate(before: Array, part: Array, y: Array) -> Calls:

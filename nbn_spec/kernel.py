@@ -22,6 +22,8 @@ from typing import Any, NoReturn
 
 VARIABLE = "OPENBLAS_CORETYPE"
 """The variable that OpenBLAS reads when it is loaded."""
+OPTION, KEEP = "NBN_SPEC_KERNEL", "keep"
+"""The variable for the command line's ``--kernel``, and the word that leaves the kernels as they are."""
 CPUINFO = Path("/proc/cpuinfo")
 HEAD = 2**14
 """Bytes of it that are read: the first CPU stands in them, and the kernel takes its time to write of hundreds."""
@@ -114,7 +116,8 @@ def ask(path: Path | str) -> Report:
     loaded = ctypes.CDLL(str(path))
     core, config = (spelt(loaded, name) for name in ("get_corename", "get_config"))
     core.restype = config.restype = ctypes.c_char_p
-    return Report(core().decode(), config().decode(), int(spelt(loaded, "get_num_threads")()))
+    name, built = (function().decode(errors="replace") for function in (core, config))
+    return Report(name, built, int(spelt(loaded, "get_num_threads")()))
 
 
 def spelt(loaded: Any, name: str) -> Any:
@@ -136,8 +139,13 @@ def reported(path: Path, core: str | None = None) -> Report | None:
         if len(os.listdir("/proc/self/task")) > 1:
             return None
         inward, outward = os.pipe()
+    except OSError:
+        return None
+    try:
         child = os.fork()
     except OSError:
+        os.close(inward)
+        os.close(outward)
         return None
     if child == 0:
         answer(path, core, outward)
@@ -152,6 +160,11 @@ def reported(path: Path, core: str | None = None) -> Report | None:
 def answer(path: Path, core: str | None, outward: int) -> NoReturn:
     """The child's part: ask, write the answer, and leave without a word, whatever happens."""
     try:
+        import fcntl  # which Windows has not
+
+        outward = fcntl.fcntl(
+            outward, fcntl.F_DUPFD, 3
+        )  # in a process without standard streams it may be one of them
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)  # where OpenBLAS complains of names that it does not know
@@ -181,25 +194,37 @@ def end(child: int) -> None:
         os.waitpid(child, 0)
 
 
-def wanting(flags: frozenset[str], core: str) -> bool:
-    """Whether kernels for this core leave AVX-512 unused on a CPU with these flags."""
-    return flags >= AVX512 and core.lower() in NARROW
+def wanting(core: str) -> bool:
+    """Whether kernels for this core leave AVX-512 unused, where the CPU has it."""
+    return core.lower() in NARROW
+
+
+def kept(environ: Mapping[str, str]) -> bool:
+    """Whether the variables tell the command line to leave the kernels as they are, in any letter case."""
+    return environ.get(OPTION, "").strip().lower() == KEEP
+
+
+def ours(environ: Mapping[str, str]) -> Path | None:
+    """The OpenBLAS whose kernels are ours to choose; ``None`` where they are left alone, whatever they are.
+
+    Never where the variable is set, even to nothing: that is the user's choice. Linux on x86-64 only, as elsewhere
+    nobody tells the flags; on a CPU with AVX-512 only, and with an OpenBLAS that came with NumPy.
+    """
+    if VARIABLE in environ or sys.platform != "linux" or os.uname().machine != "x86_64":
+        return None
+    return library() if cpu().flags >= AVX512 else None
 
 
 def choose(environ: Mapping[str, str]) -> str | None:
     """The core that ``OPENBLAS_CORETYPE`` should name; ``None`` to leave it as it is.
 
-    Never where the variable is set, even to nothing: that is the user's choice. Linux on x86-64 only, as elsewhere
-    nobody tells the flags. OpenBLAS is asked only on a CPU with AVX-512, and again, with the new name, only where
-    its own choice leaves that unused: a build without such kernels is left alone. Costs 0.04 ms without AVX-512;
-    with it what :func:`reported` takes, twice where the answer is a name.
+    OpenBLAS is asked only where it is :func:`ours`, and again, with the new name, only where its own choice leaves
+    AVX-512 unused: a build without such kernels is left alone. Costs 0.04 ms without AVX-512; with it what
+    :func:`reported` takes, twice where the answer is a name.
     """
-    if VARIABLE in environ or sys.platform != "linux" or os.uname().machine != "x86_64":
-        return None
-    flags = cpu().flags
-    path = library() if flags >= AVX512 else None
+    path = ours(environ)
     said = path and reported(path)
-    if not (path and said and wanting(flags, said.core)):
+    if not (path and said and wanting(said.core)):
         return None
     again = reported(path, WIDE)
     return WIDE if again is not None and again.core.lower() == WIDE.lower() else None

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from nbn_spec import kernel
-from nbn_spec.params import CGROUPS, allowance, control_groups
+from nbn_spec.capacity import CGROUPS, allowance, control_groups
 from nbn_spec.speed import (
     CASES,
     EPSILON,
     SMALL,
+    Case,
     Failed,
     Measured,
     Sample,
     Setting,
-    agreement,
     compare,
     gains,
     gains_alone,
@@ -32,8 +36,10 @@ from nbn_spec.speed import (
 
 FAMILIES = ("OPENBLAS_", "OMP_", "GOTO_", "MKL_", "BLIS_", "VECLIB_", "NBN_SPEC_")
 """How the variables begin that change how products are computed."""
-THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
-"""Those that OpenBLAS takes its number of threads from; the first that is set counts."""
+THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_DEFAULT_NUM_THREADS", "OMP_NUM_THREADS")
+"""Those that OpenBLAS takes its number of threads from; the first that holds a positive number counts."""
+OMP = THREADS[-1]
+"""The one that other libraries take it from too."""
 ELSEWHERE = ("MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """Those of other libraries."""
 FLAGS = (
@@ -71,7 +77,7 @@ class Checkup:
 
     ``cores`` may be used by this process, of ``processors``; ``quota`` is how many of them a container may keep
     busy; ``free`` are bytes of memory; ``others`` is how many cores other work kept busy while this measured;
-    ``command_line`` is the core that ``run``, ``predict`` and ``evaluate`` set by themselves.
+    ``command_line`` is the core that ``run``, ``predict`` and ``evaluate`` set themselves, ``None`` where unknown.
     """
 
     python: str
@@ -90,7 +96,7 @@ class Checkup:
     core: str
     threads: int | None
     threads_by: str
-    command_line: str
+    command_line: str | None
     variables: Mapping[str, str]
     rounds: int
     measured: tuple[Measured, ...]
@@ -98,19 +104,19 @@ class Checkup:
     failures: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The findings as JSON has them; rates in GFLOP/s, differences relative to the setting as it is."""
+        """The findings as JSON has them; rates in GFLOP/s, errors relative, ``null`` where they are not finite."""
         parts = {name: value for name, value in vars(self).items() if name not in ("measured", "advice")}
-        rows = [row(measured, self.measured[0]) for measured in self.measured]
+        rows = [row(measured) for measured in self.measured]
         return {**parts, "measured": rows, "advice": asdict(self.advice)}
 
 
-def title(case: tuple[str, int, int, int]) -> str:
+def title(case: Case) -> str:
     """A case in words: ``float32 128x784x512``."""
     dtype, *lengths = case
     return f"{dtype} {'x'.join(map(str, lengths))}"
 
 
-def row(measured: Measured, base: Measured) -> dict[str, Any]:
+def row(measured: Measured) -> dict[str, Any]:
     """A setting and what was measured, as JSON."""
     return {
         "setting": measured.setting.name,
@@ -119,30 +125,39 @@ def row(measured: Measured, base: Measured) -> dict[str, Any]:
         "threads": measured.threads,
         "gflops_on_one_thread": measured.alone,
         "gflops": {title(case): measured.rate(case) for case in CASES},
-        "differences": {dtype: measured.difference(base, dtype) for dtype in EPSILON},
+        "errors": {dtype: error if math.isfinite(error) else None for dtype, error in errors(measured).items()},
+        "right": measured.is_right,
         "failure": measured.failure,
     }
 
 
-def doctor(*, quick: bool = False) -> Checkup:
+def errors(measured: Measured) -> dict[str, float]:
+    """The errors of a setting's products by dtype, as far as it was measured."""
+    return {dtype: error for dtype in EPSILON if (error := measured.error(dtype)) is not None}
+
+
+def doctor(*, quick: bool = False, keep: bool | None = None) -> Checkup:
     """Look at the machine, measure products with it as it is and with what could be set, and advise.
 
-    Takes some ten seconds; ``quick`` a few, with one round. Changes nothing, and raises nothing for what cannot be
-    found out.
+    Takes some ten seconds; ``quick`` a few, with one round. ``keep`` is whether the command line would leave the
+    kernels as they are; without it ``NBN_SPEC_KERNEL`` tells. Changes nothing, imports no NumPy, and raises
+    nothing for what cannot be found out.
     """
     environ = dict(os.environ)
+    keep = kernel.kept(environ) if keep is None else keep
     seconds, rounds = (QUICK, 1) if quick else (SECONDS, ROUNDS)
     try:
         here = sample(Setting(AS_IT_IS, {}), environ, 0)  # not counted: it warms the caches
     except Failed as failure:
-        return replace(looked(environ, None), failures=(str(failure),))
+        unmeasured = replace(looked(environ, None), failures=(str(failure),))
+        return replace(unmeasured, command_line=by_itself(unmeasured, keep=keep))
     found = looked(environ, here)
     start, before = time.monotonic(), taken()
     measured = tuple(compare(settings(found, here.openblas), environ, rounds, seconds))
     others = share(before, taken(), time.monotonic() - start)
     failures = tuple(f"{item.setting.name}: {item.failure}" for item in measured if item.failure)
     found = replace(found, rounds=rounds, measured=measured, failures=failures, others=others)
-    found = replace(found, command_line=by_itself(found))
+    found = replace(found, command_line=by_itself(found, keep=keep))
     return replace(found, advice=advise(found))
 
 
@@ -153,7 +168,7 @@ def looked(environ: Mapping[str, str], here: Sample | None) -> Checkup:
     return Checkup(
         python=f"{platform.python_version()} ({platform.python_implementation()})",
         system=f"{platform.system()} {platform.machine()}",
-        numpy=here.numpy if here else "",
+        numpy=here.numpy if here else installed(),
         cpu=cpu.model or platform.processor(),
         flags=tuple(flag for flag in FLAGS if flag in cpu.flags),
         cores=usable(),
@@ -163,10 +178,10 @@ def looked(environ: Mapping[str, str], here: Sample | None) -> Checkup:
         free=free,
         free_where=where,
         blas=(f"OpenBLAS {said.version}" if said else here.blas if here else ""),
-        library=here.library if here else "",
+        library=here.library if here else str(kernel.library() or ""),
         core=said.core if said else "",
         threads=said.threads if said else None,
-        threads_by=next((name for name in THREADS if environ.get(name)), ""),
+        threads_by=next((name for name in THREADS if number(environ.get(name, ""))), ""),
         command_line="",
         variables={name: environ[name] for name in sorted(environ) if name.startswith(FAMILIES)},
         rounds=0,
@@ -174,6 +189,20 @@ def looked(environ: Mapping[str, str], here: Sample | None) -> Checkup:
         advice=Advice({}),
         failures=(),
     )
+
+
+def installed() -> str:
+    """The version of NumPy that is installed, which is not imported; empty where there is none."""
+    try:
+        return version("numpy")
+    except PackageNotFoundError:
+        return ""
+
+
+def number(text: str) -> int:
+    """The number that a text begins with, as OpenBLAS reads its variables; 0 where that is none or negative."""
+    digits = re.match(r"\s*\+?([0-9]{1,18})", text)
+    return int(digits[1]) if digits else 0
 
 
 def usable() -> int:
@@ -225,12 +254,14 @@ def settings(found: Checkup, said: kernel.Report | None) -> list[Setting]:
 
 
 def threaded(found: Checkup) -> list[Setting]:
-    """The setting with another number of threads, if there is any."""
-    limits: Changes = {name: None for name in (*THREADS, *ELSEWHERE) if name in found.variables}
-    if found.threads == 1 or (found.threads is None and "1" in map(found.variables.get, limits)):
-        return [Setting(ALL, limits)] if limits and found.cores > 1 else []
-    names = THREADS[:1] if found.threads else (THREADS[2], *ELSEWHERE)
-    return [Setting(ONE, dict.fromkeys(names, "1"))] if found.cores > 1 else []
+    """The settings with other numbers of threads: one, and all where a variable allows fewer."""
+    limits = [name for name in (*THREADS, *ELSEWHERE) if number(found.variables.get(name, ""))]
+    have = found.threads or min((number(found.variables[name]) for name in limits), default=found.cores)
+    ours, theirs = THREADS[:1], (OMP, *ELSEWHERE)  # the narrowest that OpenBLAS heeds, or else all
+    tried = [Setting(ONE, dict.fromkeys(ours if found.threads else theirs, "1"))] if have > 1 else []
+    if limits and have < found.cores:
+        tried.append(Setting(ALL, dict.fromkeys(ours if found.threads else limits, str(found.cores))))
+    return tried if found.cores > 1 else []
 
 
 def by_name(found: Checkup) -> dict[str, Measured]:
@@ -238,12 +269,17 @@ def by_name(found: Checkup) -> dict[str, Measured]:
     return {measured.setting.name: measured for measured in found.measured}
 
 
-def by_itself(found: Checkup) -> str:
-    """The core that the command line sets, as :func:`nbn_spec.kernel.choose` does; empty where it leaves it."""
-    wide = by_name(found).get(kernel.WIDE)
-    if wide is None or kernel.VARIABLE in found.variables or found.variables.get("NBN_SPEC_KERNEL") == "keep":
+def by_itself(found: Checkup, *, keep: bool) -> str | None:
+    """The core that the command line sets, as :func:`nbn_spec.kernel.choose` does.
+
+    Empty where it leaves the kernels as they are; ``None`` where that hangs on what could not be measured.
+    """
+    if keep or kernel.ours(found.variables) is None:
         return ""
-    fits = kernel.wanting(kernel.cpu().flags, found.core) and wide.core.lower() == kernel.WIDE.lower()
+    if not found.measured:
+        return None
+    wide = by_name(found).get(kernel.WIDE)
+    fits = wide is not None and kernel.wanting(found.core) and wide.core.lower() == kernel.WIDE.lower()
     return kernel.WIDE if fits else ""
 
 
@@ -265,38 +301,70 @@ def advise(found: Checkup) -> Advice:
 
 
 def on_kernels(found: Checkup) -> Advice:
-    """Which kernels to take: the fastest, or OpenBLAS's own choice where that is about as fast."""
+    """Which kernels to take: the fastest, or OpenBLAS's own choice where that is about as fast.
+
+    Never those whose products are wrong.
+    """
     named = by_name(found)
-    base, own = named[AS_IT_IS], named.get(OWN)
-    others = [named[name] for name in (OWN, kernel.WIDE, kernel.PLAIN) if name in named]
+    base, right = named[AS_IT_IS], {name: one for name, one in named.items() if one.is_right}
+    own, others = right.get(OWN), [right[name] for name in (OWN, kernel.WIDE, kernel.PLAIN) if name in right]
+    if base.is_right is False:
+        return in_place_of_wrong(found, others)
     best = max(others, key=lambda other: better(other, base), default=base)
     if not (gain := better(best, base)):
         return Advice({})
     if own is not None and not better(best, own):
         best, gain = own, better(own, base) or gain
-    used = best.core or best.setting.name
-    theirs = found.variables.get(kernel.VARIABLE)
-    slow = f"OpenBLAS's own choice, {found.core}" if theirs is None else f"your {kernel.VARIABLE}={theirs}"
     chosen = " that OpenBLAS chooses by itself" if best is own else ""
-    reason = f"on each core, products run {gain:.1f} times faster with the {used} kernels{chosen} than with {slow}"
-    return Advice(best.setting.changes, (reason,))
+    faster = f"on each core, products run {gain:.1f} times faster with the {used(best)} kernels{chosen}"
+    return Advice(best.setting.changes, (f"{faster} than with {in_force(found)}",))
+
+
+def in_place_of_wrong(found: Checkup, others: Sequence[Measured]) -> Advice:
+    """The first of the kernels that compute right, in place of those in force, which do not."""
+    if not others:
+        return Advice({})
+    reason = f"the products of the {used(others[0])} kernels are right, those of {in_force(found)} are wrong"
+    return Advice(others[0].setting.changes, (reason,))
+
+
+def used(measured: Measured) -> str:
+    """The kernels of a setting by their name, or by that of the setting."""
+    return measured.core or measured.setting.name
+
+
+def is_taken(found: Checkup) -> bool:
+    """Whether the kernels in force are those that the variable names."""
+    return found.variables.get(kernel.VARIABLE, "").lower() == found.core.lower() != ""
+
+
+def in_force(found: Checkup) -> str:
+    """The kernels in force, and whose choice they are."""
+    theirs = found.variables.get(kernel.VARIABLE, "")
+    return f"your {kernel.VARIABLE}={theirs}" if is_taken(found) else f"OpenBLAS's own choice, {found.core}"
 
 
 def on_threads(found: Checkup) -> Advice:
     """Whether another number of threads is faster: for all products, or for small ones alone."""
     named = by_name(found)
-    base, other = named[AS_IT_IS], named.get(ONE) or named.get(ALL)
-    if other is None:
+    base, others = named[AS_IT_IS], [named[name] for name in (ONE, ALL) if name in named and named[name].is_right]
+    if not (others and base.is_right):
         return Advice({})
-    gain, name = surely(gains(other, base)), other.setting.name
-    said = f"products run {gain:.1f} times faster with {name}"
+    best, gain = fastest(others, base, CASES)
+    said = f"products run {gain:.1f} times faster with {best.setting.name}"
     if gain and is_busy(found):
         return Advice({}, notes=(f"beside other work, {said}",))
     if gain:
-        return Advice(other.setting.changes, (said,))
-    if gain := surely(gains(other, base, [SMALL])):
-        return Advice({}, notes=(f"small products run {gain:.1f} times faster with {name}, large ones do not",))
-    return Advice({})
+        return Advice(best.setting.changes, (said,))
+    best, gain = fastest(others, base, [SMALL])
+    said = f"small products run {gain:.1f} times faster with {best.setting.name}, large ones do not"
+    return Advice({}, notes=(said,) if gain else ())
+
+
+def fastest(others: Sequence[Measured], base: Measured, cases: Sequence[Case]) -> tuple[Measured, float]:
+    """The best of some settings, and how many times faster it surely is, or 0."""
+    rated = [(other, surely(gains(other, base, cases))) for other in others]
+    return max(rated, key=itemgetter(1))
 
 
 def is_busy(found: Checkup) -> bool:
@@ -312,18 +380,22 @@ def on_others(found: Checkup) -> list[str]:
 
 
 def on_numbers(found: Checkup) -> list[str]:
-    """Whether the settings agree to rounding."""
-    pairs = [
-        (dtype, measured.difference(found.measured[0], dtype)) for measured in found.measured for dtype in EPSILON
-    ]
-    known = [(dtype, difference) for dtype, difference in pairs if difference is not None]
-    if len(known) <= len(EPSILON):
-        return []
-    most = {dtype: max(difference for name, difference in known if name == dtype) for dtype in EPSILON}
-    told = ", ".join(f"{difference:.1e} in {dtype}" for dtype, difference in most.items())
-    if any(not difference <= agreement(dtype) for dtype, difference in most.items()):
-        return [f"the products do NOT agree to rounding: they differ by up to {told}; do not trust these kernels"]
-    return [f"the products agree to rounding: they differ by at most {told}"]
+    """Whether the products are right, and which settings compute wrong ones."""
+    wrong = [measured for measured in found.measured if measured.is_right is False]
+    told = [f'with the setting "{one.setting.name}" products are WRONG: {in_words(errors(one))}' for one in wrong]
+    if any(one.setting.name == kernel.WIDE for one in wrong) and found.command_line:
+        told.append(f"keep run, predict and evaluate from setting {kernel.WIDE}: {kernel.OPTION}={kernel.KEEP}")
+    right = [errors(measured) for measured in found.measured if measured.is_right]
+    if right:
+        most = {dtype: max(one[dtype] for one in right) for dtype in EPSILON}
+        told.append(f"{'the other' if wrong else 'all'} products are right to rounding: {in_words(most)}")
+    return told
+
+
+def in_words(errors: Mapping[str, float]) -> str:
+    """Errors by dtype; one of products that hold what is no number is not finite."""
+    parts = [(f"{error:.1e}" if math.isfinite(error) else "not finite", dtype) for dtype, error in errors.items()]
+    return f"the largest errors are {', '.join(f'{error} in {dtype}' for error, dtype in parts)}"
 
 
 def python_lines(changes: Changes) -> list[str]:

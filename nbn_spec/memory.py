@@ -21,7 +21,8 @@ def uncollected() -> Iterator[None]:
 
     It looks at all objects again and again, though none of them is garbage: a third of the time for 100,000 nodes,
     and more than that share for more. Of a few objects it looks for garbage afterwards; many are put among the old
-    ones at once, where it looks at them when these have become a quarter more.
+    ones at once, where it looks at them when these have become a quarter more. What another thread says to the
+    collector meanwhile does not last.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -43,7 +44,7 @@ class Life(NamedTuple):
     last: int
 
 
-def aligned(size: int) -> int:
+def rounded(size: int) -> int:
     """``size`` rounded up so that the next buffer starts on a cache line; nothing is smaller than one."""
     return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
 
@@ -114,10 +115,10 @@ def assign(lives: Mapping[str, Life], over: Mapping[str, Sequence[str]]) -> tupl
                 handed_on.add(heir)
                 offsets[name] = offsets[heir]
             else:
-                offsets[name] = arena.take(aligned(lives[name].size))
+                offsets[name] = arena.take(rounded(lives[name].size))
         for name in ending.get(step, ()):
             if name not in handed_on:
-                arena.give(offsets[name], aligned(lives[name].size))
+                arena.give(offsets[name], rounded(lives[name].size))
     return offsets, arena.end
 
 

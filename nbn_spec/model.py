@@ -15,7 +15,7 @@ from nbn_spec import data as reading
 from nbn_spec.arrays import zeros
 from nbn_spec.batches import Binder, symbols
 from nbn_spec.budget import afford, estimate, limit_of, overview
-from nbn_spec.errors import DataError, GraphError, TrainingError
+from nbn_spec.errors import DataError, GraphError, TrainingError, shorten
 from nbn_spec.estimate import Estimate, Goal
 from nbn_spec.graph import Graph, Input
 from nbn_spec.interpreter import Interpreter
@@ -65,11 +65,11 @@ class Model:
         self.max_memory = limit_of(max_memory)
         self.layout = Layout.of(graph)
         self._needed = graph.needed_inputs(graph.outputs)
-        self._predictors = Predictors(graph)
+        self._predictors = Predictors(graph, self.max_memory)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the interpreters: their calls hold views, which a copy would tear from their memory."""
-        return {**self.__dict__, "_predictors": Predictors(self.graph)}
+        return {**self.__dict__, "_predictors": Predictors(self.graph, self.max_memory)}
 
     @property
     def flat(self) -> Array:
@@ -130,7 +130,7 @@ class Model:
 
     def _prepared(self, data: Arrays | object) -> Predictor:
         """A predictor loaded with checked data."""
-        arrays = reading.prepare(self.graph, self._as_dict(data), self._needed)
+        arrays = reading.prepare(self.graph, self._as_dict(data), self._needed, self.max_memory)
         reading.sizes(self._needed, arrays)
         predictor = self._predictors.take(tuple(array.shape for array in arrays.values())) or self._predictor(
             arrays
@@ -186,7 +186,11 @@ class Model:
     def _checked(self, data: Arrays | object, values: Iterable[str]) -> dict[str, Array]:
         """Every input that these values need, from ``data`` or else from the spec."""
         wanted = self.graph.needed_inputs(values)
-        arrays = self.data(wanted) if data is None else reading.prepare(self.graph, self._as_dict(data), wanted)
+        arrays = (
+            self.data(wanted)
+            if data is None
+            else reading.prepare(self.graph, self._as_dict(data), wanted, self.max_memory)
+        )
         reading.sizes(wanted, arrays)
         return arrays
 
@@ -227,6 +231,9 @@ class Model:
         values |= {name: values[name].copy() for name in self.graph.leaves if name in values}
         slots = {name: gradient(name) for name in self.graph.forward_order}
         nodes = {name: bound.arrays[slot] for name, slot in slots.items() if slot in bound.arrays}
+        nodes |= {
+            loss: nodes[loss].copy() for loss in nodes if loss == self.graph.loss
+        }  # nobody may write that one
         return Trace(values, {**self._trained(grad), **nodes})
 
     def evaluate(self, data: Arrays | object = None, *others: Never) -> dict[str, float]:
@@ -269,6 +276,7 @@ class Model:
         ``profile`` adds up where the time goes, at the price of some 0.2 µs for each NumPy call.
         """
         self._alone("trainer", others)
+        check_profile(profile)
         training = self.training if epochs is None else replace(self.training, epochs=whole(epochs))
         loss = [self.graph.loss] if self.graph.loss else []
         arrays = self._checked(data, [*loss, *metrics.compared(training.metrics, self.graph)])
@@ -289,6 +297,13 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.graph.name}: {len(self.graph.nodes)} nodes, {self.layout.size:,} parameters>"
+
+
+def check_profile(profile: object) -> None:
+    """Raises :class:`TrainingError` for what is no profile."""
+    if not isinstance(profile, Profile | None):
+        hint = "profile = nbn_spec.Profile()"
+        raise TrainingError("NBN400", "profile", f"must be a Profile, got {shorten(profile)}", hint)
 
 
 def whole(epochs: object) -> int:

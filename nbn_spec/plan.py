@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from nbn_spec.graph import Graph, Node
-from nbn_spec.memory import Life, aligned, assign
+from nbn_spec.memory import Life, assign, rounded
 from nbn_spec.ops.base import Buffer, Shape
 
 Sizes = Mapping[str, int]
@@ -105,7 +105,7 @@ class Draft:
 
     def buffers(self, node: Node, life: str) -> dict[str, str]:
         """The slots of a node's own buffers that one direction uses."""
-        shapes = tuple([self.graph.shape(name) for name in node.inputs])
+        shapes = tuple([self.concrete(self.graph.shape(name)) for name in node.inputs])
         key = (id(node.op), shapes)
         table = self.tables.get(key)
         if table is None:
@@ -230,5 +230,5 @@ def finish(draft: Draft, forward: int, fetched: set[str], keep: bool) -> Program
     }
     offsets, arena = assign(lives, {} if keep else draft.over)
     slots = {**draft.slots, **{name: slot._replace(offset=offsets[name]) for name, slot in draft.work.items()}}
-    unshared = sum(map(aligned, sizes.values()))
+    unshared = sum(map(rounded, sizes.values()))
     return Program(draft.graph, draft.sizes, tuple(draft.steps), forward, slots, arena, unshared)

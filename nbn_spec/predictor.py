@@ -61,8 +61,10 @@ class Predictors:
     """The idle predictors of a model, by the shapes of their data. Lists hand over atomically, so several threads
     may take and give at once and never share one."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, limit: int | None = None) -> None:
         needed = graph.needed_inputs(graph.outputs)
+        self.limit = limit
+        """Bytes that all together may keep; ``None`` for no limit."""
         self.names = tuple(item.name for item in needed)
         self.idle: dict[Shapes, list[Predictor]] = {}
         self.plain = not any(item.integer or graph.domains[item.name] for item in needed)
@@ -103,7 +105,9 @@ class Predictors:
             return None
 
     def give(self, predictor: Predictor) -> None:
-        """Keep a predictor for the next time."""
+        """Keep a predictor for the next time, if there is room."""
+        if self.limit is not None and self.size() + predictor.size > self.limit:
+            return
         pool = self.idle.get(predictor.shapes)
         if pool is None:
             if len(self.idle) >= KEPT_SHAPES:

@@ -21,7 +21,10 @@ MICRO = 1e-3
 
 @dataclass(frozen=True)
 class Row:
-    """What one node, or one of the parts that are none, takes in a step on average: microseconds."""
+    """What one node, or one of the parts that are none, takes in a step on average: microseconds.
+
+    A parameter that several nodes read has a row too, for the sum of its gradients.
+    """
 
     name: str
     forward: float
@@ -116,13 +119,14 @@ class Profile:
 
     @property
     def rest(self) -> float:
-        """Microseconds of a step that are in no row: Python's own, and the clock."""
+        """Microseconds of a step that are in no row: Python's own, ``on_epoch``, and the clock."""
         return self.step - sum(row.total for row in self.rows())
 
     @property
     def share_of_products(self) -> float:
         """The share of the nodes' and the optimizer's time that matrix products take."""
-        counted = sum(cell[0] for cell in self.spent.values())
+        others = (DATA, METRICS, VALIDATION)
+        counted = sum(cell[0] for (name, _), cell in self.spent.items() if name not in others)
         return self.products[0] / counted if counted else 0.0
 
     def to_json(self) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from nbn_spec.capacity import allowance, mebibytes
 from nbn_spec.checks import Loaded, Origin, check_kind, plain, whole, within
 from nbn_spec.errors import COMPARED, DataError, Problem, Steps, shorten, suggestion
 from nbn_spec.files import DAMAGED, npy_header
 from nbn_spec.graph import Input
 from nbn_spec.ops.base import Array, Domain, show
-from nbn_spec.params import allowance, mebibytes
 from nbn_spec.record import AttributeProblem, Record, attr, record
 from nbn_spec.table import (
     Column,

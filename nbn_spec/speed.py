@@ -7,11 +7,15 @@ and the settings take turns, round after round: what slows the machine for a whi
 from __future__ import annotations
 
 import json
+import math
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -27,7 +31,7 @@ CASES: tuple[Case, ...] = (("float32", 1024, 1024, 1024), ("float64", 1024, 1024
 """What is measured: a dtype, and the rows, inner length and columns of a product."""
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 COMPARED = 16
-"""Rows of a product that are compared between settings."""
+"""Rows of a product that are compared with plain sums."""
 LEAST = 3
 """Products that are timed at least, however long they take."""
 LONGEST = 120
@@ -60,8 +64,8 @@ class Sample:
     """What one process found: its NumPy, its BLAS, its times and its numbers.
 
     ``openblas`` is ``None`` where the BLAS is another; ``rates`` holds the GFLOP/s of each case, ``alone`` that of
-    the small one on one thread, if OpenBLAS let itself be told; ``products`` the first rows of the small product,
-    by dtype.
+    the small one on one thread, if OpenBLAS let itself be told; ``errors``, by dtype, how far the small product is
+    from sums that NumPy adds up without a BLAS, relative to these: infinite where it holds what is no number.
     """
 
     numpy: str
@@ -70,7 +74,7 @@ class Sample:
     openblas: kernel.Report | None
     rates: Mapping[Case, float]
     alone: float | None
-    products: Mapping[str, Sequence[float]]
+    errors: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,16 @@ class Measured:
         known = [sample.alone for sample in self.samples if sample.alone is not None]
         return median(known) if known else None
 
-    def difference(self, other: Measured, dtype: str) -> float | None:
-        """The largest relative difference between the products of two settings; ``None`` where one failed."""
-        if not (self.samples and other.samples):
-            return None
-        pairs = zip(self.samples[0].products[dtype], other.samples[0].products[dtype], strict=True)
-        return max(abs(a - b) / abs(b) for a, b in pairs)
+    def error(self, dtype: str) -> float | None:
+        """The largest relative error of its products; ``None`` where it was not measured."""
+        return max((sample.errors[dtype] for sample in self.samples), default=None)
+
+    @property
+    def is_right(self) -> bool | None:
+        """Whether its products are right to rounding; ``None`` where it was not measured."""
+        errors = ((dtype, self.error(dtype)) for dtype in EPSILON)
+        known = [error <= agreement(dtype) for dtype, error in errors if error is not None]
+        return all(known) if known else None
 
 
 def gains(fast: Measured, slow: Measured, cases: Iterable[Case] = CASES) -> list[float]:
@@ -161,39 +169,81 @@ def sample(setting: Setting, environ: Mapping[str, str], seconds: float) -> Samp
     """Measure in a fresh process, so many seconds for each case; raises :class:`Failed`."""
     if not sys.executable:
         raise Failed("this program does not know which Python to start")
-    paths = json.dumps([*sys.path, str(Path(__file__).parent.parent)])
-    command = [sys.executable, "-c", WORKER, paths, str(seconds)]
+    command = [sys.executable, "-P", "-c", WORKER, json.dumps(paths()), str(seconds)]
     try:
-        done = subprocess.run(
-            command, env=setting.environment(environ), capture_output=True, text=True, timeout=LONGEST, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        with leash() as end:
+            done = subprocess.run(
+                command,
+                env=setting.environment(environ),
+                stdin=end,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=LONGEST,
+                check=False,
+            )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"a Python to measure in was not done after {LONGEST:g} seconds") from None
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise Failed(f"a Python to measure in failed: {error}") from None
     if done.returncode:
-        raise Failed(f"a Python to measure in ended with code {done.returncode}: {last(done.stderr)}")
+        raise Failed(f"a Python to measure in {ended(done.returncode)}: {complaint(done.stderr)}")
     return read(done.stdout)
 
 
-def last(text: str) -> str:
-    """The last line of what a process complained of."""
-    return (text.strip().splitlines() or ["it did not say why"])[-1]
+@contextmanager
+def leash() -> Iterator[int]:
+    """The end of a pipe to read from, whose other end this process closes when it is done here, or dies."""
+    inward, outward = os.pipe()
+    try:
+        yield inward
+    finally:
+        os.close(inward)
+        os.close(outward)
+
+
+def follow() -> None:
+    """End this process when the other end of its leash is closed: what started it is no longer there to listen."""
+    os.read(0, 1)
+    os._exit(1)
+
+
+def paths() -> list[str]:
+    """Where the fresh process finds modules: where this one does, less ``""``, the current folder."""
+    return [*filter(None, map(str, sys.path)), str(Path(__file__).parent.parent)]
+
+
+def ended(code: int) -> str:
+    """How a process ended: a negative code is that of a signal."""
+    with suppress(ValueError):
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
+def complaint(text: str) -> str:
+    """What a process complained of: the last line that OpenBLAS wrote, or else the last of all."""
+    lines = text.strip().splitlines()
+    theirs = [line for line in lines if line.startswith("OpenBLAS")]
+    return (theirs or lines or ["it did not say why"])[-1]
 
 
 def read(text: str) -> Sample:
     """The sample that a process printed; raises :class:`Failed`."""
     try:
-        said = json.loads(last(text))
+        said = json.loads(text.strip().splitlines()[-1])
         openblas = said["openblas"] and kernel.Report(*said["openblas"])
         rates = dict(zip(CASES, said["rates"], strict=True))
-        products = {dtype: array("d", bytes.fromhex(digits)) for dtype, digits in said["products"].items()}
+        errors = {dtype: float(said["errors"][dtype]) for dtype in EPSILON}
         names = (said["numpy"], said["blas"], said["library"])
-        return Sample(*names, openblas, rates, said["alone"], products)
-    except (ValueError, KeyError, TypeError) as error:
+        return Sample(*names, openblas, rates, said["alone"], errors)
+    except (ValueError, LookupError, TypeError) as error:
         raise Failed(f"a Python to measure in said nothing that can be read: {error!r}") from None
 
 
 def work(seconds: float) -> None:
     """The part of the fresh process: import NumPy, measure, print."""
+    threading.Thread(target=follow, daemon=True).start()
     import numpy as np
 
     loaded = mapped() or kernel.library()
@@ -205,7 +255,7 @@ def work(seconds: float) -> None:
         "library": str(loaded or ""),
         "openblas": loaded and introduced(loaded),
         "rates": [rate(case, seconds) for case in CASES],
-        "products": {dtype: digits(dtype) for dtype in EPSILON},
+        "errors": {dtype: error(dtype) for dtype in EPSILON},
         "alone": rate(SMALL, seconds) if loaded and alone(loaded) else None,  # the last, as it stays so
     }
     print("\n" + json.dumps(said))
@@ -270,8 +320,24 @@ def timed(action: Callable[[], object], seconds: float) -> list[float]:
     return times
 
 
-def digits(dtype: str) -> str:
-    """The first rows of the small product, as float64 in hexadecimal."""
+def error(dtype: str) -> float:
+    """The largest error of rows from all over the small product, relative to sums added up without a BLAS."""
+    import numpy as np
+
     left, right = factors((dtype, *SMALL[1:]))
-    content: bytes = (left @ right)[:COMPARED].astype("float64").tobytes()
-    return content.hex()
+    every = slice(None, None, len(left) // COMPARED)
+    plain = np.array([(row[:, None] * right).sum(axis=0) for row in left[every].astype("float64")])
+    return relative((left @ right)[every], plain)
+
+
+def relative(found: Any, plain: Any) -> float:
+    """The largest difference between two arrays relative to the second; infinite where either is not finite.
+
+    Beside a zero, only a zero is right.
+    """
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        off = np.abs(found - plain) / np.abs(plain)
+    off = np.where((found == plain) & np.isfinite(plain), 0.0, off)
+    return float(off.max()) if np.isfinite(off).all() and np.isfinite(found).all() else math.inf

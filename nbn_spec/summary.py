@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from math import prod
 
 from nbn_spec.budget import overview
+from nbn_spec.capacity import mebibytes
 from nbn_spec.errors import printable, wrapped
 from nbn_spec.estimate import Estimate
 from nbn_spec.graph import Graph, Node
 from nbn_spec.ops.base import Shape, show
-from nbn_spec.params import mebibytes
 
 HEADER = ("#", "node", "op", "inputs", "shape", "parameters", "count", "backward")
 RIGHT = {0, 6, 7}
@@ -131,10 +131,10 @@ def memory_lines(memory: Sequence[Estimate], lead: str = "") -> list[str]:
 def arena_line(memory: Sequence[Estimate]) -> str:
     """What the arenas of training and predicting take, and what they would take without sharing memory."""
     words = {"train": "to train", "infer": "to predict"}
-    parts = [
-        f"{mebibytes(one.arena)} {words[one.goal]} ({mebibytes(one.unshared)} without sharing)" for one in memory
-    ]
-    return f"arena:  {', '.join(parts)}"
+    sizes = [f"{mebibytes(one.arena)} {words[one.goal]}" for one in memory]
+    without = [mebibytes(one.unshared) for one in memory]
+    shared = any(one.unshared > one.arena for one in memory)
+    return f"arena:  {', '.join(sizes)}" + f" (without sharing {', '.join(without)})" * shared
 
 
 def summarize(graph: Graph, memory: Sequence[Estimate] | None = None) -> str:

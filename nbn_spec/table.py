@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nbn_spec.capacity import allowance, mebibytes
 from nbn_spec.errors import DataError, Span, shorten, suggestion
 from nbn_spec.ops.base import Array
-from nbn_spec.params import allowance, mebibytes
 from nbn_spec.record import AttributeProblem, Record, attr, record
 
 SEPARATORS = (",", ";", "\t", "|", " ")

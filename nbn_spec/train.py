@@ -30,9 +30,6 @@ from nbn_spec.record import Record, attr, record
 SPLIT_STREAM = 2
 MOST_NORMS = 5
 """Parameters whose gradients a divergence lists, and values that it says were read."""
-UNSEEN = 8
-"""Epochs of a single step between two looks at all parameters: a look takes as long as any call,
-and a step of a small model has thirty."""
 MOVE = 0.01
 """What one update may move a weight by: little beside weights of the usual 0.1 to 1."""
 RATE: Steps = ("train", "optimizer", "learning_rate")
@@ -185,10 +182,10 @@ class Trainer:
         self.grad = grad = zeros(flat.shape, flat.dtype)
         self._square = partial(self.trained.dot, self.trained)
         """The cheapest look at all parameters at once; as it may overflow, it only arouses suspicion."""
-        self.update = training.optimizer.bind(self.trained, grad[: layout.trainable])
+        with np.errstate(over="ignore"):  # settings beyond the dtype become infinite
+            self.update = training.optimizer.bind(self.trained, grad[: layout.trainable])
         self.binder = Binder(graph, layout, flat, training.metrics, grad, self.update.calls, planned, watch)
         self.columns = self.binder.columns
-        self.zeros = [0.0] * len(self.columns)
         self.batches = self.binder.sweep(self.data, size, order)
         self.validation = self.binder.measuring(self.held_back, size) if self.held_back else None
 
@@ -213,11 +210,14 @@ class Trainer:
         measure_statistics(self.graph, self.layout, self.flat, self.data)
         history = History({name: [] for name in columns})
         appends = [column.append for column in history.columns.values()]
+        train_for_an_epoch = self._step if self.batches.steps == 1 else self._steps
         try:
             with self.profile or nullcontext(), np.errstate(all="ignore"):
                 for epoch in range(self.training.epochs):
-                    found = self._epoch(epoch, stop)
+                    found = train_for_an_epoch(epoch, stop)
                     if found is not None:
+                        if self.validation is not None:
+                            found = [*found, *self._validate(epoch, self.validation)]
                         for append, value in zip(appends, found, strict=True):
                             append(value)
                         if on_epoch:
@@ -225,34 +225,40 @@ class Trainer:
                     if found is None or stop():
                         history.interrupted = len(history) < self.training.epochs
                         break
-            if len(history):
-                self._check_parameters(len(history) - 1)
         except NotFiniteError as end:
             raise self._diverged(end.found, history) from None
         return history
 
-    def _epoch(self, epoch: int, stop: Stop) -> list[float] | None:
-        """What a pass over the data measured; ``None`` where it was stopped on the way, before its last step."""
-        steps = left = self.batches.steps
-        sums = self.zeros
+    def _step(self, epoch: int, stop: Stop) -> list[float] | None:
+        """What an epoch of a single step measured: it has no batches to load, and no means to take."""
+        batch = self.batches.batches[0]
+        try:
+            for call in batch.step:
+                call()
+        except NotFiniteCost:
+            raise self._not_finite(epoch, 0, batch.interpreter) from None
+        if not math.isfinite(self._square()):
+            self._check_parameters(epoch)
+        return batch.found
+
+    def _steps(self, epoch: int, stop: Stop) -> list[float] | None:
+        """What an epoch of several steps measured; ``None`` where it was stopped before its last step."""
+        sums = [0.0] * len(self.columns)
+        left = self.batches.steps
         for batch in self.batches:
             try:
                 for call in batch.step:
                     call()
             except NotFiniteCost:
-                raise self._not_finite(epoch, steps - left, batch.interpreter) from None
+                raise self._not_finite(epoch, self.batches.steps - left, batch.interpreter) from None
+            sums = [total + value * batch.examples for total, value in zip(sums, batch.found, strict=True)]
             left -= 1
-            if steps == 1:
-                sums = batch.found
-            else:
-                sums = [total + value * batch.examples for total, value in zip(sums, batch.found, strict=True)]
-                if left and stop():
-                    self._check_parameters(epoch)
-                    return None
-        if (steps > 1 or epoch % UNSEEN == 0) and not math.isfinite(self._square()):
+            if left and stop():
+                self._check_parameters(epoch)
+                return None
+        if not math.isfinite(self._square()):
             self._check_parameters(epoch)
-        means = sums if steps == 1 else [total / self.count for total in sums]
-        return means if self.validation is None else [*means, *self._validate(epoch, self.validation)]
+        return [total / self.count for total in sums]
 
     def _validate(self, epoch: int, held_back: Sweep) -> list[float]:
         """Loss and metrics on the held-back part."""

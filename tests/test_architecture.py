@@ -18,7 +18,7 @@ from nbn_spec.codes import CODES
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbn_spec"
 ROOMS = [
-    *("version", "codes", "errors", "record", "files", "kernel", "arrays"),
+    *("version", "codes", "errors", "record", "files", "kernel", "capacity", "arrays"),
     *("ops.base", "initializers", "ops.*", "ops"),
     *(
         "graph",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nbn_spec
 from nbn_spec.arrays import ALIGNMENT, SMALL, empty, zeros
-from nbn_spec.ops.base import CONSTANTS, PAIRWISE, ROW, add_up, constant, do
+from nbn_spec.ops.base import CONSTANTS, PAIRWISE, ROW, add_squares, add_up, constant, do
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -88,6 +88,18 @@ def test_long_rows_are_added_pairwise():
     assert total(full, (1,), np.empty(1, np.float32))[0] == pytest.approx(0.1 * count, rel=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 7, PAIRWISE, PAIRWISE + 1, 10**6])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_squares_and_columns_are_added_without_growing_errors(count, dtype):
+    """Equal numbers are the worst case of a running sum: a million of them are off by 1e-4 in single precision."""
+    values, y = np.full((count, 1), 0.1, dtype), np.full((), np.nan, dtype)
+    exact, tolerance = float(values[0, 0]) * count, 3e-6 if dtype == "float32" else 1e-13
+    for call in add_squares(values, y):
+        call()
+    assert float(y) == pytest.approx(exact * float(values[0, 0]), rel=tolerance)
+    assert total(values, (0,), np.empty(1, dtype))[0] == pytest.approx(exact, rel=tolerance)
+
+
 def test_sums_down_a_matrix_are_as_accurate_as_a_running_sum():
     full = np.random.default_rng(0).random((100_000, 3), np.float32)
     exact = full.sum(0, dtype=np.float64)
@@ -114,7 +126,7 @@ def test_constants_are_shared_for_as_long_as_they_are_used():
     assert not first.flags.writeable
     call = do(first.dot, np.ones((12345, 2), np.float32), np.empty(2, np.float32))
     del first
-    assert (1.0, 12345, single) in CONSTANTS
+    assert ((1.0).hex(), 12345, single) in CONSTANTS
     call()
     del call
     gc.collect()

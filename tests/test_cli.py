@@ -220,7 +220,7 @@ def test_graph_and_validate_take_archives(trained):
     assert shown[0][0] == shown[1][0]
     assert [part.partition(" (")[0] for part in shown[0][1:]] == [
         "1.1 KiB to train on 1 example",  # an archive holds no data
-        "320 bytes to predict 1 example\narena:  384 bytes to train",
+        "320 bytes to predict 1 example\narena:  384 bytes to train, 128 bytes to predict",
     ]
     assert shown[1][1].startswith("1.5 KiB to train with batches of 4 (")
     assert "data 0.1 KiB" in shown[1][1]

@@ -187,6 +187,22 @@ def test_the_last_update_is_looked_at():
     assert len(history) == 0
 
 
+@pytest.mark.parametrize("epochs", [4, 5, 50])
+def test_the_epoch_that_breaks_a_parameter_is_named_and_left_out(epochs):
+    """The cost stays finite: it reads a sigmoid of what has left the finite."""
+    nodes = [
+        {"name": "line", "op": "multiply", "inputs": ["v", "one"]},
+        {"name": "hidden", "op": "sigmoid", "inputs": "line"},
+        {"name": "other", "op": "multiply", "inputs": ["w", "w"]},
+        {"name": "cost", "op": "add", "inputs": ["other", "hidden"]},
+    ]
+    model = nbn_spec.compile(line(1.0, 0.1, epochs, nodes, v=0.0))
+    with pytest.raises(nbn_spec.Diverged) as caught:
+        model.fit(on_epoch=lambda epoch, row: epoch == 2 and model.parameters["v"].fill(np.inf))
+    assert "training diverged at epoch 3, after its steps: " in str(caught.value).replace("\n      ", " ")
+    assert len(caught.value.history) == 3
+
+
 def test_what_a_sigmoid_hides_from_the_loss_is_noticed_in_its_epoch():
     nodes = [
         {"name": "line", "op": "multiply", "inputs": ["v", "one"]},

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
+import subprocess
 import sys
-from array import array
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from commands import nbn
+from commands import ENVIRONMENT, ROOT, nbn
 
 import nbn_spec
 from nbn_spec import kernel, machine, speed
 from nbn_spec.cli.doctor import show_doctor
 from nbn_spec.kernel import AVX2, AVX512, PLAIN, VARIABLE, WIDE, Cpu, Report
 from nbn_spec.machine import ALL, AS_IT_IS, ONE, OWN
-from nbn_spec.speed import CASES, SMALL, Failed, Measured, Sample, Setting
+from nbn_spec.speed import CASES, SMALL, Failed, Sample, Setting
 
 CONFIG = "OpenBLAS 0.3.31  USE64BITINT DYNAMIC_ARCH NO_AFFINITY SkylakeX MAX_THREADS=64"
 SPEEDS = {WIDE: 200.0, "Cooperlake": 200.0, PLAIN: 100.0, "Zen": 100.0, "Barcelona": 25.0}
@@ -29,7 +34,7 @@ class Pretended:
     def __init__(self, monkeypatch, own=WIDE, environ=None, **more) -> None:
         self.own, self.speeds, self.scale = own, more.get("speeds", SPEEDS), more.get("scale", lambda case, n: n)
         self.openblas, self.failing = more.get("openblas", True), more.get("failing", ())
-        self.off = more.get("off", {})
+        self.off, self.most = more.get("off", {}), more.get("cores", 2)
         cpu = Cpu("AMD EPYC", more.get("flags", AVX2 | AVX512))
         self.ran: list[str] = []
         for name in [name for name in os.environ if name.startswith(machine.FAMILIES)]:
@@ -37,8 +42,11 @@ class Pretended:
         for name, value in (environ or {}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(kernel, "cpu", lambda: cpu)
-        monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
-        monkeypatch.setattr(machine, "usable", lambda: more.get("cores", 2))
+        monkeypatch.setattr(kernel, "library", lambda: Path("/lib/blas.so"))
+        monkeypatch.setattr(kernel.sys, "platform", "linux")
+        monkeypatch.setattr(kernel.os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}), raising=False)
+        monkeypatch.setattr(machine.os, "cpu_count", lambda: self.most)
+        monkeypatch.setattr(machine, "usable", lambda: self.most)
         monkeypatch.setattr(machine, "share", lambda before, after, seconds: more.get("others", 0.1))
         monkeypatch.setattr(speed, "sample", self.sample)
         monkeypatch.setattr(machine, "sample", self.sample)
@@ -49,13 +57,14 @@ class Pretended:
         if setting.name in self.failing:
             raise Failed("it does not want to")
         changed = setting.environment(environ)
-        core = changed.get(VARIABLE) or self.own
-        threads = int(next((changed[name] for name in machine.THREADS if name in changed), 2))
+        core = self.own if changed.get(VARIABLE) not in self.speeds else changed[VARIABLE]
+        numbers = (machine.number(changed.get(name, "")) for name in machine.THREADS)
+        threads = min(next(filter(None, numbers), self.most), self.most)
         rates = {case: self.speeds[core] * self.scale(case, threads) for case in CASES}
-        products = {"float32": array("d", [1.0 + self.off.get(core, 0.0)]), "float64": array("d", [1.0])}
+        errors = {"float32": self.off.get(core, 0.0), "float64": 0.0}
         said = Report(core, CONFIG, threads) if self.openblas else None
         alone = self.speeds[core] if self.openblas else None
-        return Sample("2.4.6", "some BLAS 1.0", "/lib/blas.so", said, rates, alone, products)
+        return Sample("2.4.6", "some BLAS 1.0", "/lib/blas.so", said, rates, alone, errors)
 
 
 def text(capsys) -> str:
@@ -139,7 +148,7 @@ def test_more_threads_are_advised_where_a_variable_keeps_them_from_being_used(mo
     Pretended(monkeypatch, environ={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
     found = nbn_spec.doctor()
     assert (found.threads, found.threads_by) == (1, "OPENBLAS_NUM_THREADS")
-    assert found.advice.changes == {"OMP_NUM_THREADS": None, "OPENBLAS_NUM_THREADS": None}
+    assert found.advice.changes == {"OPENBLAS_NUM_THREADS": "2"}
     assert found.advice.reasons == (f"products run 2.0 times faster with {ALL}",)
 
 
@@ -169,11 +178,100 @@ def test_with_one_core_there_are_no_other_threads_to_try(monkeypatch) -> None:
     assert not {ONE, ALL} & set(pretended.ran)
 
 
-@pytest.mark.parametrize(("off", "said"), [(1e-6, "agree to rounding"), (1e-2, "do NOT agree to rounding")])
-def test_results_are_compared(off, said, monkeypatch) -> None:
-    Pretended(monkeypatch, off={PLAIN: off})
-    assert said in nbn_spec.doctor().advice.notes[-1]
-    assert f"{off:.1e} in float32, 0.0e+00 in float64" in nbn_spec.doctor().advice.notes[-1]
+def test_more_threads_are_tried_where_a_variable_allows_several_but_not_all(monkeypatch) -> None:
+    pretended = Pretended(monkeypatch, environ={"OPENBLAS_NUM_THREADS": "2"}, cores=64, others=None)
+    found = nbn_spec.doctor(quick=True)
+    assert pretended.ran[-2:] == [ONE, ALL]
+    assert found.advice.changes == {"OPENBLAS_NUM_THREADS": "64"}
+    assert found.advice.reasons == (f"products run 32.0 times faster with {ALL}",)
+
+
+def test_another_blas_is_told_of_threads_by_the_variables_that_are_set(monkeypatch) -> None:
+    pretended = Pretended(monkeypatch, openblas=False, environ={"MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "x"})
+    found = nbn_spec.doctor(quick=True)
+    assert [dict(one.setting.changes) for one in found.measured] == [{}, {"MKL_NUM_THREADS": "2"}]
+    assert pretended.ran == [AS_IT_IS, AS_IT_IS, ALL]
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"OPENBLAS_NUM_THREADS": "abc"},
+            "2, set by no variable of OpenBLAS; OPENBLAS_NUM_THREADS=abc is ignored",
+        ),
+        (
+            {"OPENBLAS_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"},
+            "1, set by OMP_NUM_THREADS=1; OPENBLAS_NUM_THREADS=0 is ignored",
+        ),
+        (
+            {"OPENBLAS_NUM_THREADS": "-1", "GOTO_NUM_THREADS": "2"},
+            "2, set by GOTO_NUM_THREADS=2; OPENBLAS_NUM_THREADS=-1 is ignored",
+        ),
+        (
+            {"OPENBLAS_DEFAULT_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"},
+            "1, set by OPENBLAS_DEFAULT_NUM_THREADS=1",
+        ),
+        ({"OMP_NUM_THREADS": "1,2"}, "1, set by OMP_NUM_THREADS=1,2"),
+        ({"OMP_NUM_THREADS": "8"}, "2, set by OMP_NUM_THREADS=8, which asks for more than there are cores"),
+    ],
+)
+def test_the_first_variable_that_holds_a_number_sets_the_threads(environ, said, monkeypatch, capsys) -> None:
+    Pretended(monkeypatch, environ=environ)
+    assert f"threads {said} variables" in joined(text(capsys))
+
+
+def test_a_core_that_openblas_does_not_take_is_told(monkeypatch, capsys) -> None:
+    Pretended(monkeypatch, own=PLAIN, environ={VARIABLE: "Haswel"})
+    said = joined(text(capsys))
+    assert f"Haswell, chosen by OpenBLAS, which does not take {VARIABLE}=Haswel threads" in said
+    assert "faster with the SkylakeX kernels than with OpenBLAS's own choice, Haswell" in said
+
+
+def test_all_products_that_are_right_to_rounding_are_said_to_be(monkeypatch) -> None:
+    Pretended(monkeypatch, off={PLAIN: 1e-6})
+    said = "all products are right to rounding: the largest errors are 1.0e-06 in float32, 0.0e+00 in float64"
+    assert nbn_spec.doctor(quick=True).advice.notes[-1] == said
+
+
+@pytest.mark.parametrize(("off", "said"), [(1e-2, "1.0e-02"), (math.inf, "not finite")])
+def test_kernels_that_compute_wrong_are_never_advised(off, said, monkeypatch, capsys) -> None:
+    Pretended(monkeypatch, own="Zen", off={WIDE: off}, speeds={WIDE: 200.0, PLAIN: 100.0, "Zen": 100.0})
+    found = nbn_spec.doctor(quick=True)
+    assert found.advice.changes == {}
+    assert found.advice.notes[0].startswith(
+        f'with the setting "{WIDE}" products are WRONG: the largest errors are {said} in'
+    )
+    assert found.advice.notes[1].endswith("NBN_SPEC_KERNEL=keep")
+    assert found.advice.notes[2].startswith("the other products are right to rounding")
+    assert found.to_json()["measured"][1]["right"] is False
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_kernels_in_force_that_compute_wrong_are_replaced(monkeypatch) -> None:
+    Pretended(monkeypatch, own=PLAIN, environ={VARIABLE: WIDE}, off={WIDE: math.inf})
+    found = nbn_spec.doctor(quick=True)
+    assert found.advice.changes == {VARIABLE: None}
+    wrong = f"the products of the {PLAIN} kernels are right, those of your {VARIABLE}={WIDE} are wrong"
+    assert found.advice.reasons == (wrong,)
+
+
+def test_where_all_kernels_compute_wrong_none_is_advised(monkeypatch, capsys) -> None:
+    Pretended(monkeypatch, off={WIDE: 1.0, PLAIN: 1.0})
+    assert joined(text(capsys)).endswith("do not trust this BLAS")
+
+
+def test_one_thread_that_computes_wrong_is_not_advised(monkeypatch) -> None:
+    pretended = Pretended(monkeypatch, scale=lambda case, threads: 2 / threads)
+    plain = pretended.sample
+
+    def sample(setting, environ, seconds) -> Sample:
+        found = plain(setting, environ, seconds)
+        wrong = dict.fromkeys(speed.EPSILON, 1.0)
+        return replace(found, errors=wrong) if setting.name == ONE else found
+
+    monkeypatch.setattr(speed, "sample", sample)
+    assert nbn_spec.doctor(quick=True).advice.changes == {}
 
 
 def test_another_blas_is_measured_and_its_kernels_are_unknown(monkeypatch, capsys) -> None:
@@ -197,41 +295,126 @@ def test_where_nothing_can_be_measured_the_rest_is_told(monkeypatch, capsys) -> 
     Pretended(monkeypatch, failing=(AS_IT_IS,), flags=frozenset())
     said = text(capsys)
     assert said.splitlines()[-1] == "could not measure: it does not want to"
-    assert "NumPy         unknown" in said
+    assert f"NumPy         {np.__version__} is installed" in said
     assert "no flags are told" in said
+    for row in ("BLAS", "kernels", "threads"):
+        assert f"{row:14}unknown, as nothing could be measured" in said
     assert json.dumps(nbn_spec.doctor().to_json())
 
 
+@pytest.mark.parametrize(
+    ("environ", "known"), [({}, None), ({"NBN_SPEC_KERNEL": "KEEP"}, ""), ({VARIABLE: ""}, "")]
+)
+def test_without_measuring_it_is_only_known_where_the_command_line_does_nothing(
+    environ, known, monkeypatch, capsys
+) -> None:
+    Pretended(monkeypatch, failing=(AS_IT_IS,), environ=environ)
+    assert nbn_spec.doctor().command_line == known
+    said = "run, predict and evaluate leave the kernels as they are" if known == "" else "unknown, as nothing"
+    assert f"command line  {said}" in text(capsys)
+
+
+def test_a_machine_as_it_is_that_fails_later_gets_no_advice(monkeypatch, capsys) -> None:
+    pretended = Pretended(monkeypatch)
+    found = pretended.sample(Setting(AS_IT_IS, {}), {}, 0)
+    monkeypatch.setattr(machine, "sample", lambda *_: found)
+    pretended.failing = (AS_IT_IS,)
+    assert joined(text(capsys)).endswith("nothing is advised: this machine as it is could not be measured")
+
+
+@pytest.mark.parametrize("where", ["library", "platform"])
+def test_the_command_line_sets_nothing_where_it_does_not_choose(where, monkeypatch) -> None:
+    Pretended(monkeypatch, own="Barcelona")
+    assert nbn_spec.doctor(quick=True).command_line == WIDE
+    assert nbn_spec.doctor(quick=True, keep=True).command_line == ""
+    if where == "library":
+        monkeypatch.setattr(kernel, "library", lambda: None)
+    else:
+        monkeypatch.setattr(kernel.sys, "platform", "darwin")
+    assert nbn_spec.doctor(quick=True).command_line == ""
+
+
 def test_variables_and_paths_of_any_length_fit(monkeypatch, capsys) -> None:
-    Pretended(monkeypatch, environ={"OPENBLAS_VERBOSE": "2 " * 100, "OMP_PLACES": "x" * 300, "MKL_A": "\33[31m"})
+    Pretended(monkeypatch, environ={"OPENBLAS_VERBOSE": "2 " * 100, "MKL_A": "\33[31m"})
     said = text(capsys)
     assert "\33" not in said
 
 
-@pytest.mark.parametrize(
-    ("executable", "reason"),
-    [("", "does not know which Python"), ("/none/python", "No such file"), ("/bin/false", "ended with code 1")],
-)
-def test_a_python_that_does_not_start_is_a_reason(executable, reason, monkeypatch) -> None:
-    if executable == "/bin/false" and not Path(executable).exists():
-        pytest.skip("this system has no /bin/false")
-    monkeypatch.setattr(sys, "executable", executable)
-    with pytest.raises(Failed, match=reason):
-        speed.sample(Setting(AS_IT_IS, {}), os.environ, 0)
-    assert reason in nbn_spec.doctor().failures[0]
+def test_a_path_stays_whole(monkeypatch, capsys) -> None:
+    path = f"/home/{'a-' * 70}/libopenblas-r0.so"
+    Pretended(monkeypatch, environ={"MKL_PATH": path})
+    assert show_doctor(quick=True, as_json=False) == 0
+    assert path in capsys.readouterr().out
 
 
-def test_a_python_that_takes_too_long_is_a_reason(monkeypatch) -> None:
-    monkeypatch.setattr(speed, "WORKER", "import time; time.sleep(60)")
-    monkeypatch.setattr(speed, "LONGEST", 0.2)
-    with pytest.raises(Failed, match="timed out"):
-        speed.sample(Setting(AS_IT_IS, {}), os.environ, 0)
+def process(code: str, *, code_expected: int = 0) -> tuple[str, str]:
+    """What a fresh Python prints, as text and complaints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert done.returncode == code_expected, (done.stdout, done.stderr)
+    return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("said", ["", "words", "{}", "[]", "null", '{"openblas": [1]}'])
-def test_an_answer_that_is_none_is_a_reason(said) -> None:
-    with pytest.raises(Failed, match="nothing that can be read"):
-        speed.read(said)
+def test_without_a_numpy_that_can_be_imported_the_rest_is_told(tmp_path) -> None:
+    (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    code += "from nbn_spec.cli.doctor import show_doctor\nshow_doctor(quick=True, as_json=False)"
+    said, complaints = process(code)
+    assert complaints == ""
+    assert "could not measure: a Python to measure in was ended by SIGILL" in said
+    assert "kernels       unknown, as nothing could be measured" in said
+
+
+def test_the_doctor_itself_imports_no_numpy() -> None:
+    code = "import sys, nbn_spec.machine\nassert 'numpy' not in sys.modules\n"
+    code += "from nbn_spec.cli.doctor import show_doctor\nshow_doctor(quick=True, as_json=False)\n"
+    code += "print('numpy' in sys.modules)"
+    assert process(code)[0].splitlines()[-1] == "False"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes by no signals")
+@pytest.mark.parametrize("killed", [False, True], ids=["SIGTERM", "SIGKILL"])
+def test_a_signal_leaves_no_process_that_measures(killed, tmp_path) -> None:
+    note = tmp_path / "child"
+    worker = f"import os, time; open({str(note)!r}, 'w').write(f'{{os.getpid()}} ')\n"
+    worker += speed.WORKER.replace("float(sys.argv[2])", "60") if killed else "time.sleep(60)"
+    code = f"import nbn_spec.speed\nnbn_spec.speed.WORKER = {worker!r}\n"
+    code += "import sys; sys.argv[1:] = ['doctor']\nfrom nbn_spec.cli import main\nmain()"
+    with subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stderr=subprocess.PIPE) as doctor:
+        until(lambda: note.exists() and note.read_text().endswith(" "))
+        doctor.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
+        assert doctor.communicate(timeout=30)[1].strip() == (b"" if killed else b"terminated")
+    assert doctor.returncode == (-signal.SIGKILL if killed else 143)
+    until(lambda: not is_alive(int(note.read_text())))
+
+
+def until(true, seconds=30) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_signal_that_is_ignored_stays_so_and_the_handler_is_put_back(monkeypatch) -> None:
+    Pretended(monkeypatch)
+    for handler in (signal.SIG_IGN, signal.SIG_DFL):
+        before = signal.signal(signal.SIGTERM, handler)
+        try:
+            show_doctor(quick=True, as_json=True)
+            assert signal.getsignal(signal.SIGTERM) is handler
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def test_quotas_are_read_from_both_kinds_of_control_groups(tmp_path, monkeypatch) -> None:
@@ -275,18 +458,6 @@ def test_a_gain_must_be_there_in_every_round() -> None:
     assert machine.surely([]) == 0
 
 
-def test_rates_are_medians_and_differences_the_largest() -> None:
-    said = Report(WIDE, CONFIG, 2)
-    numbers = [{"float32": array("d", values), "float64": array("d", [1.0])} for values in ([1, 2.5], [1, 2])]
-    samples = [Sample("", "", "", said, dict.fromkeys(CASES, rate), rate, numbers[0]) for rate in (1.0, 9.0, 2.0)]
-    one, other = Measured(Setting("", {}), tuple(samples)), Measured(Setting("", {}), ())
-    base = Measured(Setting("", {}), (Sample("", "", "", said, dict.fromkeys(CASES, 4.0), None, numbers[1]),))
-    assert (one.rate(SMALL), one.alone, other.rate(SMALL), other.alone) == (2.0, 2.0, None, None)
-    assert speed.gains(one, base) == [0.25]
-    assert speed.gains_alone(one, base) == speed.gains(one, other) == []
-    assert (one.difference(base, "float32"), one.difference(other, "float32")) == (0.25, None)
-
-
 def test_lines_for_the_shell_and_for_python(monkeypatch) -> None:
     changes = {"A": "1", "B": None}
     assert machine.python_lines(changes) == ["import os", 'os.environ["A"] = "1"', 'os.environ.pop("B", None)']
@@ -301,6 +472,11 @@ def test_the_command_measures_this_machine(tmp_path) -> None:
     said, complaints = nbn("doctor", "--quick", "--format", "json", cwd=tmp_path)
     found = json.loads(said)
     assert complaints == ""
+    assert (found["format"], found["command"], found["exit_code"]) == (1, "doctor", 0)
+    assert (found["nbn_spec"], found["numpy"]) == (nbn_spec.__version__, np.__version__)
+    assert found["python"].startswith(sys.version.split()[0])
+    assert all(f"`{key}`" in (ROOT / "docs" / "kernels.md").read_text() for key in (*found, *found["measured"][0]))
+    assert all(measured["right"] for measured in found["measured"])
     assert found["failures"] == []
     assert found["measured"][0]["setting"] == AS_IT_IS
     assert all(rate > 0 for measured in found["measured"] for rate in measured["gflops"].values())

@@ -1,8 +1,7 @@
-"""The flat vector: where each parameter lies, which generator fills it, what is free, and limits in words."""
+"""The flat vector: where each parameter lies, which generator fills it, and limits in words."""
 
 from __future__ import annotations
 
-import sys
 import tracemalloc
 
 import numpy as np
@@ -106,89 +105,6 @@ def test_exact_values_and_those_that_are_read():
     assert params.drawn(Parameter("p", (3, 5), value=np.ones((3, 5))), 4) == 15
     assert params.drawn(Parameter("p", (3, 5)), 4) == 15 * 5
     assert params.drawn(Parameter("p", ()), 8) == 9
-
-
-WORDS = {
-    **{0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1024: "1.0 KiB", 2**20: "1.0 MiB", 3 * 2**19: "1.5 MiB"},
-    **{
-        99 * 2**20: "99.0 MiB",
-        100 * 2**20: "100 MiB",
-        3 * 2**30: "3,072 MiB",
-        10**400: "more than any machine has",
-    },
-}
-
-
-@pytest.mark.parametrize(("size", "words"), WORDS.items(), ids=WORDS.values())
-def test_bytes_in_words(size, words):
-    assert params.mebibytes(size) == words
-
-
-# What is free
-
-
-def write(folder, **files):
-    """The files of a control group; a dot cannot stand in a keyword."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(f"{text}\n")
-
-
-@pytest.fixture
-def groups(tmp_path, monkeypatch):
-    """A folder in place of the system's control groups, and what says to which of them the process belongs."""
-    monkeypatch.setattr(params, "CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(params, "MEMBERSHIP", tmp_path / "membership")
-
-    def belongs(*lines):
-        (tmp_path / "membership").write_text("".join(f"{line}\n" for line in lines))
-        return tmp_path / "cgroup"
-
-    return belongs
-
-
-def test_without_control_groups_there_is_no_limit(groups):
-    assert params.free_in_container() == sys.maxsize
-    groups("0::/")
-    assert params.free_in_container() == sys.maxsize
-    write(groups("0::/", "what is no line", "4:cpu:/"), memory__max="max", memory__current=5)
-    assert params.free_in_container() == sys.maxsize
-
-
-def test_the_tightest_group_counts(groups):
-    root = groups("0::/a/b")
-    write(root, memory__max=10**9, memory__current=10**8)
-    write(root / "a", memory__max=5000, memory__current=2000)
-    write(root / "a" / "b", memory__max="max", memory__current=1000)
-    assert params.free_in_container() == 3000
-    write(root / "a" / "b", memory__max=1500, memory__current=1400, memory__stat="anon 3\ninactive_file 700")
-    assert params.free_in_container() == 800, "pages of files can be dropped"
-    write(root / "a" / "b", memory__max=1500, memory__current=1600, memory__stat="broken")
-    assert params.free_in_container() == 0
-
-
-def test_groups_of_the_first_version(groups):
-    root = groups("9:name=systemd:/", "4:cpu,memory:/a", "0::/")
-    limits = {"memory__limit_in_bytes": 9000, "memory__usage_in_bytes": 5000}
-    write(root / "memory" / "a", **limits, memory__stat="inactive_file 1\ntotal_inactive_file 500")
-    write(root / "memory", memory__limit_in_bytes=9223372036854771712, memory__usage_in_bytes=10**9)
-    assert params.free_in_container() == 4500
-
-
-def test_a_group_that_is_mounted_as_the_root(groups):
-    write(groups("0::/docker/of/the/host"), memory__max=4096, memory__current=96)
-    assert params.free_in_container() == 4000
-
-
-def test_where_the_limit_comes_from(monkeypatch):
-    assert params.free_memory() > 2**20
-    monkeypatch.setattr(params, "free_on_machine", lambda: 7)
-    monkeypatch.setattr(params, "free_in_container", lambda: 8)
-    assert params.allowance(None) == (7, "free on this machine")
-    assert params.free_memory() == 7
-    monkeypatch.setattr(params, "free_in_container", lambda: 6)
-    assert params.allowance(None) == (6, "free in the container (cgroup) of this process")
-    assert params.allowance(100) == (100, "given as max_memory")
 
 
 # Limits as users write them

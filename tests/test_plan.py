@@ -19,7 +19,7 @@ from nbn_spec.arrays import ALIGNMENT
 from nbn_spec.graph import Graph, Node, Parameter, infer
 from nbn_spec.graph import Input as GraphInput
 from nbn_spec.interpreter import Interpreter, arena_of
-from nbn_spec.memory import Life, aligned, assign
+from nbn_spec.memory import Life, assign, rounded
 from nbn_spec.ops import OPS
 from nbn_spec.ops.base import Array, Call
 from nbn_spec.params import Layout
@@ -376,11 +376,11 @@ def test_assignment_of_any_lives(drawn: list[tuple[int, int, int]], over: list[t
     offsets, end = assign(table, allowed)
     heirs: dict[str, str] = {}
     for name, life in table.items():
-        assert 0 <= offsets[name] <= end - aligned(life.size)
+        assert 0 <= offsets[name] <= end - rounded(life.size)
         for other, later in table.items():
             meet = name != other and life.first <= later.first <= life.last
-            apart = offsets[name] + aligned(life.size) <= offsets[other] or (
-                offsets[other] + aligned(later.size) <= offsets[name]
+            apart = offsets[name] + rounded(life.size) <= offsets[other] or (
+                offsets[other] + rounded(later.size) <= offsets[name]
             )
             if meet and not apart:
                 first, second = (name, other) if name in allowed.get(other, []) else (other, name)

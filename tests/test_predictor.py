@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +138,45 @@ def test_several_inputs_and_outputs():
     bad = {"a": data["a"], "b": np.full_like(data["b"], np.nan)}
     with pytest.raises(nbn_spec.DataError, match="must be finite"):
         model.predict(bad)
+
+
+def test_copies_are_counted_before_they_are_made():
+    """Rows that take no memory, in another dtype or not one behind the other, would have to be copied."""
+    model = one_input()
+    model.max_memory = 2**21
+    for rows in (np.broadcast_to(np.float32(0), (10**12, 3)), np.zeros((10**6, 3), np.int8)):
+        with pytest.raises(nbn_spec.GraphError, match="NBN209.* x: as float32 its .* numbers need"):
+            model.predict(rows)
+
+
+def test_idle_predictors_stay_within_the_limit():
+    """Several threads may have some at once."""
+    model = nbn_spec.Model(one_input().graph, one_input().flat, max_memory=2**16)
+    model.predict(ROWS)
+    predictor = model._predictors.take(((4, 3),))
+    for _ in range(1000):
+        model._predictors.give(predictor)
+    assert 0 < model._predictors.size() <= 2**16
+
+
+class Held:
+    """Something that a caller keeps in a context variable."""
+
+
+def test_a_predictor_keeps_nothing_of_the_callers_context():
+    variable = contextvars.ContextVar("request")
+    model, held = one_input(), Held()
+    watch = weakref.ref(held)
+
+    def predict(kept):
+        variable.set(kept)
+        model.predict(ROWS)
+
+    contextvars.Context().run(predict, held)
+    del held
+    gc.collect()
+    assert watch() is None
+    assert model._predictors.size() > 0
 
 
 def test_predictions_do_not_share_memory():

@@ -66,6 +66,20 @@ def test_what_a_matrix_product_is():
     assert not is_product(lambda: None)
 
 
+def test_what_is_no_profile_is_refused():
+    with pytest.raises(nbn_spec.TrainingError, match="profile: must be a Profile, got true"):
+        nbn_spec.compile(MODELS / "xor.json").trainer(profile=True)
+
+
+def test_products_are_a_share_of_what_nodes_and_optimizer_take():
+    """What validation, data and metrics take is in no part of it."""
+    profile = Profile()
+    profile.spent = {("z", "forward"): [60], (OPTIMIZER, "backward"): [20]}
+    profile.spent |= {(name, "forward"): [1000] for name in (DATA, METRICS, VALIDATION)}
+    profile.products = [20]
+    assert profile.share_of_products == 0.25
+
+
 def test_a_trainer_goes_on_counting():
     model, profile = nbn_spec.compile(MODELS / "xor.json"), Profile()
     trainer = model.trainer(epochs=3, profile=profile)
@@ -82,6 +96,8 @@ def test_the_command_line_prints_it(tmp_path):
     assert "profile: 5 steps of " in said
     assert "matrix products: " in said
     said, _ = nbn(*words, 0, cwd=tmp_path)
-    assert "profile" not in said
+    assert "profile: no step was made" in said
+    said, _ = nbn(*words, 0, "--format", "json", cwd=tmp_path)
+    assert json.loads(said)["result"]["profile"] is None
     said, _ = nbn(*words, 5, "--format", "json", cwd=tmp_path)
     assert json.loads(said)["result"]["profile"]["steps"] == 5

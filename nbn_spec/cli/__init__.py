@@ -8,17 +8,36 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from nbn_spec.cli import streams
 from nbn_spec.cli.guard import Reporter, guarded, reported
-from nbn_spec.kernel import apply
+from nbn_spec.kernel import KEEP, OPTION, apply
 from nbn_spec.version import VERSION
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; an option of theirs that stands behind one is told its place."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run a command; raises ``BadParameter`` for ``--kernel`` behind it."""
+        try:
+            return super().invoke(context)
+        except Exception as error:
+            if getattr(error, "option_name", "") != "--kernel":
+                raise
+            command = f"{context.info_name} --kernel {KEEP} {context.invoked_subcommand}"
+            raise typer.BadParameter(
+                f"it goes before the command: {command} …", context, param_hint="--kernel"
+            ) from None
+
 
 app = typer.Typer(
     name="nbn-spec",
+    cls=Commands,
     help="Compile, train and use neural networks written as one JSON document.",
     add_completion=False,
     no_args_is_help=True,
@@ -28,6 +47,7 @@ app = typer.Typer(
 MOST_EPOCHS, MOST_SEED = 10**9, 2**32 - 1
 COMPUTING = ("run", "predict", "evaluate")
 """The commands whose time goes into matrix products."""
+KERNEL_WORDS = ("auto", KEEP)
 
 
 def path(text: str) -> Path:
@@ -87,10 +107,28 @@ Result = Annotated[
     Path | None,
     typer.Option(metavar="FILE", parser=path, help="A csv, json, npy or npz file to write.", show_default=False),
 ]
+Findings = Annotated[
+    Literal["text", "json"], typer.Option("--format", help="The findings as text, or as one JSON document.")
+]
+
+
+def kernel_word(context: typer.Context, parameter: typer.CallbackParam, word: str) -> str:
+    """``auto`` or ``keep``, in any letter case; another is refused, and the variable named if it was that."""
+    plain = word.strip().lower()
+    if plain not in KERNEL_WORDS:
+        source = context.get_parameter_source(str(parameter.name))
+        place = OPTION if source is not None and source.name == "ENVIRONMENT" else "--kernel"
+        message = f'"{word}" is neither {" nor ".join(KERNEL_WORDS)}'
+        raise typer.BadParameter(message, context, param_hint=place)
+    return plain
+
+
 Kernel = Annotated[
-    Literal["auto", "keep"],
+    str,
     typer.Option(
-        envvar="NBN_SPEC_KERNEL",
+        envvar=OPTION,
+        metavar=f"<{'|'.join(KERNEL_WORDS)}>",
+        callback=kernel_word,
         help="Let OpenBLAS use AVX-512 where the CPU has it, or keep what it takes by itself.",
     ),
 ]
@@ -112,7 +150,8 @@ def options(
     kernel: Kernel = "auto",
 ) -> None:
     """Compile, train and use neural networks written as one JSON document."""
-    if kernel == "auto" and context.invoked_subcommand in COMPUTING:
+    context.obj = kernel
+    if kernel != KEEP and context.invoked_subcommand in COMPUTING:
         apply(os.environ)  # here, as no command has imported NumPy yet
 
 
@@ -159,7 +198,7 @@ def validate(
 @app.command()
 @guarded
 def graph(spec: SpecOrArchive, max_memory: Memory = None) -> int:
-    """Show the compiled graph: nodes in forward order, shapes, parameters, backward order, memory."""
+    """Show the compiled graph: nodes in forward order, shapes, parameters, both orders, memory with the data."""
     from nbn_spec.cli.show import show_graph
 
     return show_graph(spec, max_memory)
@@ -239,13 +278,14 @@ def errors() -> int:
 @app.command()
 @guarded
 def doctor(
+    context: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Measure in one round, in a few seconds.")] = False,
-    form: Form = "text",
+    form: Findings = "text",
 ) -> int:
     """Tell what the numbers run on, how fast, and what to set: CPU, BLAS, kernels, threads, memory."""
     from nbn_spec.cli.doctor import show_doctor
 
-    return show_doctor(quick=quick, as_json=form == "json")
+    return show_doctor(quick=quick, as_json=form == "json", keep=context.obj == KEEP)
 
 
 def main() -> None:

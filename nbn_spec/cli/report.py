@@ -96,6 +96,8 @@ def report(model: Model, trainer: Trainer) -> None:
 
 def profile_lines(profile: Profile, graph: Graph) -> list[str]:
     """Where the time went: a line for each node, in microseconds of one step, the part of the whole behind."""
+    if not profile.steps:
+        return ["", "profile: no step was made"]
     rows = [["node", "op", "forward", "backward", "share"]]
     for row in [*profile.rows(), Row("(rest)", profile.rest, 0.0)]:
         both = [f"{value:,.1f}" if value else "" for value in (row.forward, row.backward)]
@@ -104,7 +106,7 @@ def profile_lines(profile: Profile, graph: Graph) -> list[str]:
     words = (
         f"{counted(profile.steps, 'step')} of {profile.step:,.1f} µs, that of the clock included; µs in each step:"
     )
-    products = f"matrix products: {100 * profile.share_of_products:.1f}% of the time of the rows above (rest)"
+    products = f"matrix products: {100 * profile.share_of_products:.1f}% of the time of nodes and optimizer"
     return ["", f"profile: {words}", "", *table(rows, right={2, 3, 4}, rule="─"), "", products]
 
 

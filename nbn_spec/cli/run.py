@@ -64,7 +64,7 @@ def train_and_save(found: Diagnosis, model: Model, folder: Path, options: Option
     reporter.result = result(model, trainer, history, folder) if reporter.as_json else None
     if not options.quiet:
         report(model, trainer)
-        if profile is not None and profile.steps:
+        if profile is not None:
             print(*profile_lines(profile, model.graph), sep="\n")
         print(printable(f"saved {folder / MODEL} and {folder / HISTORY}"))
     if interrupt.asked():
@@ -76,9 +76,9 @@ def train_and_save(found: Diagnosis, model: Model, folder: Path, options: Option
 
 def result(model: Model, trainer: Trainer, history: History, folder: Path) -> dict[str, Any]:
     """What came of a training, for programs."""
-    profile = {} if trainer.profile is None else {"profile": trainer.profile.to_json()}
+    profile = trainer.profile
     return {
-        **profile,
+        **({} if profile is None else {"profile": profile.to_json() if profile.steps else None}),
         "name": model.graph.name,
         "epochs": len(history),
         "interrupted": history.interrupted,
@@ -92,7 +92,7 @@ def evaluate_only(model: Model, folder: Path, options: Options, reporter: Report
     measure(model)
     if not options.quiet:
         print(headline(model.graph), "", *values_and_gradients(model), sep="\n")
-        print('\nnot trained: the spec has no "train"')
+        print('\nnot trained: the spec has no "train"' + ", so there is no profile" * options.profile)
     save(model, folder)
     reporter.result = {"name": model.graph.name, "epochs": 0, "saved": {"model": str(folder / MODEL)}}
     if not options.quiet:

@@ -11,7 +11,7 @@ from nbn_spec.budget import afford, overview
 from nbn_spec.cli.guard import Reporter
 from nbn_spec.compiler import graph_of
 from nbn_spec.diagnosis import Diagnosis, data_beside, diagnose, is_archive, training_of
-from nbn_spec.errors import NbnError, printable
+from nbn_spec.errors import DataError, NbnError, printable, wrapped
 from nbn_spec.estimate import Estimate
 from nbn_spec.graph import Graph
 from nbn_spec.model import load
@@ -45,24 +45,27 @@ def described(graph: Graph) -> str:
 
 def show_graph(path: Path, limit: str | None) -> int:
     """Print the compiled graph of a spec or an archive as a table."""
-    graph, memory = seen(path, limit)
+    graph, memory, note = seen(path, limit)
     if limit is not None:
         for estimate in memory:
             afford(estimate, limit)
-    print(summarize(graph, memory))
+    print(summarize(graph, memory), *(wrapped(printable(note), "") if note else ()), sep="\n")
     return 0
 
 
-def seen(path: Path, limit: str | None) -> tuple[Graph, list[Estimate]]:
-    """The graph and what it takes; that of a spec without its parameters: of any size."""
+def seen(path: Path, limit: str | None) -> tuple[Graph, list[Estimate], str]:
+    """The graph, what it takes, and why its data is not counted; of a spec without its parameters: of any size."""
     if is_archive(path):
         model = load(path, max_memory=limit)
-        return model.graph, overview(model.graph, training_of(model.spec))
+        return model.graph, overview(model.graph, training_of(model.spec)), ""
     graph, canonical = graph_of(path)
-    spec = canonical.to_json()
-    arrays = data_beside(path, graph, spec, limit)
+    spec, note = canonical.to_json(), ""
+    try:
+        arrays = data_beside(path, graph, spec, limit)
+    except DataError as error:
+        arrays, note = {}, f"data:   not counted: {error.problems[0].where}: {error.problems[0].message}"
     size = sum(array.nbytes for array in arrays.values())
-    return graph, overview(graph, training_of(spec), sizes=symbols(graph, arrays), data=size)
+    return graph, overview(graph, training_of(spec), sizes=symbols(graph, arrays), data=size), note
 
 
 def show_reference() -> int:

@@ -28,7 +28,7 @@ Calls = Iterator[Call]
 
 ROW = 2**12
 """Elements: of so many numbers, all equal, the nearest cache has room."""
-CONSTANTS: WeakValueDictionary[tuple[float, int, np.dtype[Any]], Array] = WeakValueDictionary()
+CONSTANTS: WeakValueDictionary[tuple[str, int, np.dtype[Any]], Array] = WeakValueDictionary()
 """Vectors of one number, shared by all calls that hold them and gone with the last of these."""
 NUMBER = (int, float, np.generic)
 """What is a number, be it Python's or NumPy's, and no array."""
@@ -43,13 +43,13 @@ def do(call: Callable[..., object], *args: Any, **more: Any) -> Call:
         if any(isinstance(arg, NUMBER) for arg in args):
             if call in (np.maximum, np.minimum):
                 args, more = rowwise(args, **more)
-            args = numbers(args)
+            args = as_arrays(args)
         out = more.get("out", args[-1])
-        args = tuple([arg if arg is out else aligned(arg, out) for arg in args])
+        args = tuple([arg if arg is out else matched(arg, out) for arg in args])
     return partial(call, *args, **more)
 
 
-def numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
+def as_arrays(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The operands, plain numbers as arrays of the dtype of the others, if those are real and agree."""
     kinds = {arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"}
     if len(kinds) != 1:
@@ -59,7 +59,7 @@ def numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def constant(value: float, count: int, dtype: np.dtype[Any]) -> Array:
     """A vector of one number, which nobody may write."""
-    key = (float(value), count, dtype)
+    key = (value.hex(), count, dtype)  # 0.0 equals -0.0
     found = CONSTANTS.get(key)
     if found is None:
         found = CONSTANTS[key] = np.full(count, value, dtype)
@@ -92,7 +92,7 @@ def divisor(size: int) -> int:
     return next((width for width in range(ROW, ROW // 16, -1) if size % width == 0), 0)
 
 
-def aligned(arg: Any, out: Array) -> Any:
+def matched(arg: Any, out: Array) -> Any:
     """An operand as the view that a ufunc is quickest with: of ``out``'s own rank, or a bare number.
 
     NumPy takes several times as long for a small operand that it has to broadcast, were it only by an axis of 1.
@@ -182,7 +182,7 @@ class Op(Record, ABC):
         """The shape of ``y``; raises :class:`ShapeProblem`."""
 
     def buffers(self, *shapes: Any, **no: Any) -> dict[str, Buffer]:
-        """Working memory, handed to the kernels by name."""
+        """Working memory, handed to the kernels by name; the shapes are those of arrays, without symbols."""
         return {}
 
     @property
@@ -276,7 +276,8 @@ def indicate(compare: np.ufunc, a: Array, b: Any, out: Array, mask: Array) -> Ca
 
 
 PAIRWISE = 2**12
-"""Longer rows than these are added by ``np.add.reduce``, whose rounding errors grow with the logarithm only."""
+"""Longer rows than these, and single columns, are added by ``np.add.reduce``, whose rounding errors grow with the
+logarithm of their length only."""
 
 
 def add_up(full: Array, axes: tuple[int, ...], out: Array) -> Calls:
@@ -286,13 +287,30 @@ def add_up(full: Array, axes: tuple[int, ...], out: Array) -> Calls:
     """
     count, axes = prod(full.shape[axis] for axis in axes), tuple(sorted(axes))
     flat = full.flags.c_contiguous and out.flags.c_contiguous and 0 < len(axes) < full.ndim and full.size > 0
-    if flat and axes == tuple(range(len(axes))):
+    if flat and axes == tuple(range(len(axes))) and (out.size > 1 or count <= PAIRWISE):
         yield do(constant(1.0, count, full.dtype).dot, full.reshape(count, -1), out.reshape(-1))
     elif flat and count <= PAIRWISE and axes == tuple(range(full.ndim - len(axes), full.ndim)):
         yield do(full.reshape(-1, count).dot, constant(1.0, count, full.dtype), out.reshape(-1))
     else:
         kept = tuple(1 if axis in axes else length for axis, length in enumerate(full.shape))
         yield do(np.add.reduce, full, axes, None, out.reshape(kept), True)
+
+
+def add_squares(values: Array, y: Array) -> Calls:
+    """The sum of the squares of ``values`` into ``y``: a dot product, of many values one for each row of them."""
+    every = values.reshape(-1)
+    if every.size <= PAIRWISE:
+        yield do(every.dot, every, y)
+        return
+    whole = every.size - every.size % PAIRWISE
+    rows, rest, parts = (
+        every[:whole].reshape(-1, PAIRWISE),
+        every[whole:],
+        np.empty(whole // PAIRWISE + 1, y.dtype),
+    )
+    yield do(np.vecdot, rows, rows, parts[:-1])
+    yield do(rest.dot, rest, parts[-1:].reshape(()))
+    yield do(np.add.reduce, parts, None, None, y)
 
 
 def reduce_to(full: Array, out: Array) -> Calls:

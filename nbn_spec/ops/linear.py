@@ -23,6 +23,16 @@ from nbn_spec.ops.base import (
 )
 from nbn_spec.record import attr, record
 
+SPREAD = 2**14
+"""Elements: up to so many, copying a row to all rows and adding what is then alike is quicker than one call is,
+by 0.3 µs for the smallest."""
+
+
+def is_spread(shape: Shape) -> bool:
+    """Whether a bias is spread out before it is added to an array of this shape, to several rows and columns."""
+    *lead, units = (length if isinstance(length, int) else SPREAD + 1 for length in shape)
+    return units > 1 and prod(lead) > 1 and prod(lead) * units <= SPREAD
+
 
 def rows(array: Array) -> Array:
     """A view of ``array`` as a matrix: its last axis against all the others."""
@@ -47,15 +57,24 @@ class Linear(Op):
         layout = "one row per unit, and in each one number per column of the input"
         return {"weight": Param((self.units, width), "glorot_uniform", layout), **bias}
 
+    def buffers(self, x: Shape) -> dict[str, Buffer]:
+        shape = (*x[:-1], self.units)
+        return {"spread": Buffer(shape, "forward")} if self.bias and is_spread(shape) else {}
+
     def infer(self, x: Shape) -> Shape:
         if not x:
             raise ShapeProblem("linear needs an axis of features, but the input is a scalar")
         fixed(x, -1, "linear")
         return (*x[:-1], self.units)
 
-    def forward(self, x: Array, weight: Array, bias: Array | None, *, y: Array) -> Calls:
+    def forward(
+        self, x: Array, weight: Array, bias: Array | None, *, y: Array, spread: Array | None = None
+    ) -> Calls:
         yield do(rows(x).dot, weight.T, rows(y))
-        if bias is not None:
+        if bias is not None and spread is not None:
+            yield do(np.copyto, spread, bias)
+            yield do(np.add, y, spread, y)
+        elif bias is not None:
             yield do(np.add, y, bias, y)
 
     def backward(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, do, equal, indicate
+from nbn_spec.ops.base import Array, Buffer, Calls, Domain, Op, Shape, add_squares, do, equal, indicate
 from nbn_spec.record import attr, record
 
 
@@ -107,8 +107,7 @@ class SquaredError(Distance):
         return 0.5 / examples(prediction)
 
     def value(self, e: Array, *, s: Array) -> Calls:
-        every = e.reshape(-1)
-        yield do(every.dot, every, s)
+        yield from add_squares(e, s)
 
     def slope(self, e: Array, s: Array, out: Array) -> Calls:
         yield do(np.multiply, e, s, out)

@@ -7,12 +7,12 @@ compute is compared. Markdown goes to standard output, or into ``--out FILE``; p
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 from tests.benchmarks.contest import Findings, compete
+from tests.benchmarks.delivery import deliver, printed, say, shown, target
+from tests.benchmarks.entries import Workload
 from tests.benchmarks.report import document
 from tests.benchmarks.workloads import WORKLOADS
 
@@ -26,14 +26,14 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="which; left out, all of them")
     parser.add_argument("--rounds", type=positive, default=9, metavar="N", help="rounds of each contender")
     parser.add_argument("--seconds", type=length, default=0.3, metavar="S", help="about so long a round")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+    parser.add_argument("--out", type=target, metavar="FILE", help="write there instead of printing")
     parser.add_argument("--list", action="store_true", help="list the workloads")
     given = parser.parse_args(words)
     for name in given.workloads:
         if not matching(name):
             parser.error(f'unknown workload "{name}"; known: {", ".join(WORKLOADS)}')
-    if given.out and not given.out.parent.is_dir():
-        parser.error(f'--out: there is no folder "{given.out.parent}"; make it first')
+    if sys.stdout is None and (given.list or not given.out):
+        parser.error("standard output is closed; name a file with --out")
     return given
 
 
@@ -45,7 +45,7 @@ def matching(name: str) -> list[str]:
 def positive(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text.strip() or 'nothing'}")
     return int(text)
 
 
@@ -56,48 +56,65 @@ def length(text: str) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number <= 60:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0 and at most 60, got {text}")
+        got = text.strip() or "nothing"
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0 and at most 60, got {got}")
     return number
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file in one step, so that no half of it stands there."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text)
-    os.replace(beside, path)
-
-
-def progress(text: str) -> None:
-    """A line for whoever waits."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def measured(given: argparse.Namespace) -> tuple[str, bool]:
-    """The document, and whether all went well."""
+def asked(given: argparse.Namespace) -> list[Workload]:
+    """The workloads that are meant, each once."""
     names = dict.fromkeys(known for name in given.workloads or WORKLOADS for known in matching(name))
-    chosen, findings = [WORKLOADS[name] for name in names], Findings()
-    for workload in chosen:
-        compete(workload, given.rounds, given.seconds, findings, progress)
+    return [WORKLOADS[name] for name in names]
+
+
+def measured(workload: Workload, given: argparse.Namespace) -> Findings:
+    """What comes out of one workload."""
+    findings = Findings(load=None)
+    compete(workload, given.rounds, given.seconds, findings, say)
+    return findings
+
+
+def text_of(done: Sequence[Workload], findings: Findings, names: Sequence[str], given: argparse.Namespace) -> str:
+    """The document, with the command that measures what is told in it."""
     options = [f"--rounds {given.rounds}", f"--seconds {given.seconds:g}"]
-    command = " ".join([COMMAND, *map(shlex.quote, given.workloads), *options])
-    return document(chosen, findings, command), not findings.amiss
+    return document(done, findings, " ".join([COMMAND, *names, *options]))
+
+
+def stopped(
+    error: KeyboardInterrupt | OSError, done: Sequence[Workload], findings: Findings, given: argparse.Namespace
+) -> int:
+    """Print what was finished; an earlier document under ``--out`` is not replaced by a part of one."""
+    names, asked_to = [work.name for work in done], isinstance(error, KeyboardInterrupt)
+    why = "interrupted" if asked_to else f"error: cannot go on: {error}"
+    say(f"{why}; {'printed is what was finished: ' + ', '.join(names) if names else 'nothing was finished'}")
+    if done:
+        printed(text_of(done, findings, names, given))
+    return 130 if asked_to else 2
+
+
+def listed() -> int:
+    """Print the workloads; 2 where that fails."""
+    error = shown("".join(f"{item.name:14} {item.title}\n" for item in WORKLOADS.values()))
+    if error is not None:
+        say(f"error: cannot print: {error.strerror}")
+    return 0 if error is None else 2
 
 
 def main(words: list[str]) -> int:
     """Measure, and tell; 1 where a contender failed or computed something else."""
     given = arguments(words)
     if given.list:
-        print("\n".join(f"{item.name:14} {item.title}" for item in WORKLOADS.values()))
-        return 0
+        return listed()
+    done, findings = list[Workload](), Findings()
     try:
-        text, well = measured(given)
-    except KeyboardInterrupt:
-        return 130
-    if given.out:
-        write(given.out, text)
-    else:
-        print(text, end="")
-    return 0 if well else 1
+        for workload in asked(given):
+            findings.take(measured(workload, given))
+            done.append(workload)
+    except (KeyboardInterrupt, OSError) as error:
+        return stopped(error, done, findings, given)
+    if not deliver(text_of(done, findings, given.workloads, given), given.out):
+        return 2
+    return 1 if findings.amiss else 0
 
 
 if __name__ == "__main__":

@@ -35,6 +35,14 @@ class Findings:
     amiss: list[str] = field(default_factory=list)
     load: float | None = field(default_factory=load)
 
+    def take(self, other: Findings) -> None:
+        """Add what came out elsewhere."""
+        self.times.update(other.times)
+        self.facts.update(other.facts)
+        for title, names in other.missing.items():
+            self.missing.setdefault(title, set()).update(names)
+        self.amiss += other.amiss
+
 
 class Child:
     """A contender's process."""
@@ -56,7 +64,7 @@ class Child:
     def hear(self) -> Any:
         """Its next line; raises :class:`ContenderError` where it has ended instead."""
         line = self.process.stdout.readline()
-        if line:
+        if line.endswith("\n"):
             return json.loads(line)
         self.process.wait()
         self.errors.seek(0)
@@ -81,7 +89,7 @@ class Child:
 @contextmanager
 def child(key: Key, seconds: float) -> Iterator[Child]:
     """A contender's process, which ends with the block."""
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         running = Child(key, seconds, errors)
         try:
             yield running
@@ -116,7 +124,7 @@ def run_case(workload: Workload, case: Case, rounds: int, seconds: float, findin
                 findings.times[key] = []
                 children.append(running)
         compare(case, [running.key for running in children], findings)
-        take_turns(children, rounds, findings)
+        take_turns(children, rounds, case.steps, findings)
 
 
 def heard(running: Child, findings: Findings) -> Any:
@@ -128,12 +136,12 @@ def heard(running: Child, findings: Findings) -> Any:
         return None
 
 
-def take_turns(children: list[Child], rounds: int, findings: Findings) -> None:
-    """Round after round; who fails drops out."""
+def take_turns(children: list[Child], rounds: int, steps: int, findings: Findings) -> None:
+    """Round after round, each told for so many steps; who fails drops out."""
     for _ in range(rounds):
         for running in list(children):
             try:
-                findings.times[running.key].append(running.round())
+                findings.times[running.key].append(running.round() * steps)
             except ContenderError as error:
                 findings.amiss.append(str(error))
                 children.remove(running)

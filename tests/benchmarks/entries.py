@@ -52,12 +52,16 @@ class Contender:
 
 @dataclass(frozen=True)
 class Case:
-    """A piece of work that every contender does. ``tolerance`` is what their answers may differ by, relatively."""
+    """A piece of work that every contender does.
+
+    ``tolerance`` is what their answers may differ by, relatively; a number is told for so many ``steps``.
+    """
 
     title: str
     task: Any
     contenders: tuple[Contender, ...]
     tolerance: float = 1e-9
+    steps: int = 1
 
 
 @dataclass(frozen=True)

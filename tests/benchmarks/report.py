@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median, quantiles
+from textwrap import wrap
 
 from nbn_spec.kernel import VARIABLE, cpu
 from tests.benchmarks import glance as short
@@ -14,6 +15,8 @@ from tests.benchmarks.machine import chosen, cores
 from tests.benchmarks.targets import TARGETS, Results
 
 SCALES = {"s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")), "B": ((2.0**20, "MiB"), (2.0**10, "KiB"))}
+WIDTH = 115
+"""Columns of a line of prose."""
 Lines = Iterator[str]
 
 
@@ -28,6 +31,17 @@ def document(workloads: Sequence[Workload], findings: Findings, command: str) ->
         amiss(findings),
     ]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+def paragraph(text: str) -> Lines:
+    """Prose, and an empty line."""
+    yield from wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    yield ""
+
+
+def point(text: str) -> Lines:
+    """An item of a list."""
+    yield from wrap(f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 1) -> Lines:
@@ -55,16 +69,21 @@ def head(findings: Findings, command: str) -> Lines:
     """The machine and how it was measured."""
     yield "# Benchmarks"
     yield ""
-    yield f"Made by `{command}`. Every contender has a process of its own; they work in turns, and wait while"
-    yield "another works. Told are the medians of the rounds."
-    yield ""
+    yield from ("Made by", "", "```sh", command, "```", "")
+    yield from paragraph(
+        "Every contender has a process of its own; they work in turns, and wait while another works. Told are the"
+        " medians of the rounds."
+    )
     asked = f"`{VARIABLE}={chosen()}`" if chosen() else "the one that OpenBLAS chooses by itself"
     load = f", load before it {findings.load:.1f}" if findings.load is not None else ""
     processor = cpu().model or platform.processor() or platform.machine()
-    yield f"- {processor}, {cores()} cores{load}; {platform.system()}, Python {platform.python_version()}"
-    yield f"- kernel “{AVX2}”: `{VARIABLE}=Haswell`, what OpenBLAS takes on processors that it does not know"
-    yield f"- kernel “{CHOSEN}”: as nbn_spec's command line runs it, here {asked}"
-    yield f"- kernel “{OWN}”: a framework that does not compute with OpenBLAS"
+    for text in (
+        f"{processor}, {cores()} cores{load}; {platform.system()}, Python {platform.python_version()}",
+        f"kernel “{AVX2}”: `{VARIABLE}=Haswell`, what OpenBLAS takes on processors that it does not know",
+        f"kernel “{CHOSEN}”: as nbn_spec's command line runs it, here {asked}",
+        f"kernel “{OWN}”: a framework that does not compute with OpenBLAS",
+    ):
+        yield from point(text)
     yield ""
 
 
@@ -75,8 +94,9 @@ def glance(workloads: Sequence[Workload], results: Results) -> Lines:
     cells = [[name, *(beside(row, title) for title in titles)] for name, row in found]
     if cells:
         yield from table(["", *titles], cells)
-        yield "As the command line runs it, the fastest of a framework's lines; in brackets × this program."
-        yield ""
+        yield from paragraph(
+            "As the command line runs it, the fastest of a framework's lines; in brackets × this program."
+        )
 
 
 def beside(row: Mapping[str, float], title: str) -> str:
@@ -95,7 +115,8 @@ def whose(findings: Findings) -> Lines:
     }
     yield from table(["program", "kernel", "BLAS", "core", "threads"], sorted(rows), 4)
     for title, names in sorted(findings.missing.items()):
-        yield f"- left out: {title}, as {' and '.join(sorted(names))} is not installed (`pip install -e .[bench]`)"
+        packages = f"{' and '.join(sorted(names))} {'is' if len(names) == 1 else 'are'} not installed"
+        yield from point(f"left out: {title}, as {packages} (`pip install -e .[bench]`)")
     if findings.missing:
         yield ""
 
@@ -104,8 +125,7 @@ def section(workload: Workload, findings: Findings) -> Lines:
     """A workload."""
     yield f"## {workload.title} (`{workload.name}`)"
     yield ""
-    yield workload.doc
-    yield ""
+    yield from paragraph(workload.doc)
     yield from {"list": listed, "grid": grid}[workload.layout](workload, findings.times)
 
 
@@ -117,8 +137,9 @@ def listed(workload: Workload, results: Results) -> Lines:
         told = [key for key, _ in workload.lines(case) if results.get(key)]
         rows = [list_row(workload, case, key, kernels, results) for key in told]
         yield from table(["contender", "kernel", "median", "middle half", *heads], rows, 2)
-        notes = [f"{item.title}: {item.note}" for item in case.contenders if item.note]
-        yield from [" ".join(notes), ""] if notes else []
+        present = {key.contender for key in told}
+        notes = [f"{item.title}: {item.note}" for item in case.contenders if item.note and item.title in present]
+        yield from paragraph(" ".join(notes)) if notes else []
 
 
 def list_row(workload: Workload, case: Case, key: Key, kernels: Sequence[str], results: Results) -> list[str]:
@@ -169,8 +190,7 @@ def targets(results: Results) -> Lines:
     if rows:
         yield "## Targets"
         yield ""
-        yield "Where PyTorch or ONNX Runtime has two lines, the faster counts."
-        yield ""
+        yield from paragraph("Where PyTorch or ONNX Runtime has two lines, the faster counts.")
         yield from table(["target", "measured", "met"], rows)
 
 

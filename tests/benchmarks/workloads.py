@@ -9,7 +9,7 @@ from tests.benchmarks.tasks import Chain, Net, Xor
 
 TORCH, JAX, SCIKIT, ONNX = ("torch",), ("jax",), ("sklearn",), ("onnx", "onnxruntime")
 BOTH, OWN_ONLY = (AVX2, CHOSEN), (OWN,)
-STRAIGHT = "NumPy, the same steps in a straight line"
+STRAIGHT = "NumPy in a straight line"
 BY_HAND, PRODUCTS, TUTORIAL = "NumPy planned by hand", "its matrix products alone", "a tutorial's loop"
 PYTORCH, PYTORCH_FUSED, SKLEARN = "PyTorch", "PyTorch, fused optimizer", "scikit-learn"
 XLA, XLA_SCANNED = "JAX, jit", "JAX, jit of a whole epoch"
@@ -137,8 +137,8 @@ COMPILE = Workload(
 )
 
 
-def step(title: str, task: Net) -> Case:
-    """A training step by this program, its matrix products, and PyTorch."""
+def step(title: str, task: Net, steps: int = 1) -> Case:
+    """A training step, or so many, by this program, its matrix products, and PyTorch."""
     return Case(
         title,
         task,
@@ -148,11 +148,17 @@ def step(title: str, task: Net) -> Case:
             Contender(PYTORCH, "pytorch", "Batches", TORCH, OWN_ONLY),
         ),
         1e-3,
+        steps,
     )
 
 
+def epoch(title: str, task: Net) -> Case:
+    """All steps of an epoch."""
+    return step(title, task, task.steps)
+
+
 def grown(name: str, title: str, doc: str, cases: list[Case]) -> Workload:
-    """How a step grows with one thing."""
+    """How a step, or an epoch, grows with one thing."""
     ratios = ((f"{PYTORCH} ÷ {OURS}", PYTORCH, OURS), (f"{OURS} ÷ products", OURS, PRODUCTS))
     return Workload(f"growth-{name}", title, doc, tuple(cases), "grid", ratios=ratios, growth=True, most=5)
 
@@ -183,10 +189,10 @@ GROWTH = (
     ),
     grown(
         "rows",
-        "A step by the number of examples",
-        "16-32-10, batches of 100: the time of a step must not depend on how many examples there are.",
+        "An epoch by the number of examples",
+        "16-32-10, batches of 100: ten times as many examples should take ten times as long.",
         [
-            step(f"{n:,} rows", replace(SLOW, sizes=(16, 32, 10), batch=100, rows=n))
+            epoch(f"{n:,} rows", replace(SLOW, sizes=(16, 32, 10), batch=100, rows=n))
             for n in (1000, 10_000, 100_000)
         ],
     ),
