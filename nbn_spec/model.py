@@ -65,11 +65,11 @@ class Model:
         self.max_memory = limit_of(max_memory)
         self.layout = Layout.of(graph)
         self._needed = graph.needed_inputs(graph.outputs)
-        self._predictors = Predictors(graph, self.max_memory)
+        self._predictors = Predictors(graph, self._needed, self.max_memory)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the interpreters: their calls hold views, which a copy would tear from their memory."""
-        return {**self.__dict__, "_predictors": Predictors(self.graph, self.max_memory)}
+        return {**self.__dict__, "_predictors": Predictors(self.graph, self._needed, self.max_memory)}
 
     @property
     def flat(self) -> Array:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from nbn_spec.graph import Graph
+from nbn_spec.graph import Graph, Input
 from nbn_spec.interpreter import Interpreter
 from nbn_spec.ops.base import Array
 
@@ -61,14 +61,17 @@ class Predictors:
     """The idle predictors of a model, by the shapes of their data. Lists hand over atomically, so several threads
     may take and give at once and never share one."""
 
-    def __init__(self, graph: Graph, limit: int | None = None) -> None:
-        needed = graph.needed_inputs(graph.outputs)
+    def __init__(self, graph: Graph, needed: Sequence[Input], limit: int | None = None) -> None:
+        self.graph, self.needed = graph, needed
         self.limit = limit
         """Bytes that all together may keep; ``None`` for no limit."""
         self.names = tuple(item.name for item in needed)
         self.idle: dict[Shapes, list[Predictor]] = {}
-        self.plain = not any(item.integer or graph.domains[item.name] for item in needed)
+
+    @cached_property
+    def plain(self) -> bool:
         """Whether real numbers of any kind will do, as long as they are finite."""
+        return not any(item.integer or self.graph.domains[item.name] for item in self.needed)
 
     def at_once(self, data: object) -> Predictor | None:
         """A predictor loaded with ``data``, if that needs no further look: real, finite numbers in arrays whose

@@ -145,7 +145,7 @@ def test_copies_are_counted_before_they_are_made():
     model = one_input()
     model.max_memory = 2**21
     for rows in (np.broadcast_to(np.float32(0), (10**12, 3)), np.zeros((10**6, 3), np.int8)):
-        with pytest.raises(nbn_spec.GraphError, match="NBN209.* x: as float32 its .* numbers need"):
+        with pytest.raises(nbn_spec.GraphError, match=r"NBN209.* x: as float32 its .* numbers need"):
             model.predict(rows)
 
 
@@ -198,7 +198,7 @@ def test_class_numbers_and_bounded_values_are_always_checked():
             "outputs": ["cost"],
         }
     )
-    assert not Predictors(model.graph).plain
+    assert not Predictors(model.graph, model.graph.inputs).plain
     data = {"x": ROWS, "label": np.array([0, 1, 2, 0])}
     np.testing.assert_array_equal(model.predict(data), model.predict(data))
     with pytest.raises(nbn_spec.DataError, match="class number"):
