@@ -71,7 +71,8 @@ def text(capsys) -> str:
     """The report as text, whose lines fit."""
     assert show_doctor(quick=False, as_json=False) == 0
     said = capsys.readouterr().out
-    assert max(map(len, said.splitlines())) <= 100
+    for line in said.splitlines():
+        assert len(line) <= 100 or " " not in line[14:], "only a path may be wider, as it is not broken"
     return said
 
 
