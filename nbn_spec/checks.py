@@ -234,9 +234,8 @@ def conform(
         array = as_column(array, item, origin)
     if item.integer:
         return np.ascontiguousarray(whole(array, item.name, origin))
-    cast = (
-        array if array.dtype == dtype and array.flags.c_contiguous else converted(array, dtype, item.name, limit)
-    )
+    as_it_is = array.dtype == dtype and array.flags.c_contiguous
+    cast = array if as_it_is else converted(array, dtype, item.name, limit)
     if not is_finite(cast):
         raise bad_numbers("NBN304", item.name, f"must be finite in {dtype}", array, ~np.isfinite(cast), origin)
     return cast
@@ -255,10 +254,9 @@ def converted(array: Array, dtype: str, where: str, limit: int | None = None) ->
     Raises :class:`GraphError` for more bytes than ``limit`` or, without one, than are free.
     """
     size = array.size * np.dtype(dtype).itemsize
-    if size > LARGE and size > (have := allowance(limit))[0]:
-        message = (
-            f"as {dtype} its {array.size:,} numbers need {mebibytes(size)}; {mebibytes(have[0])} are {have[1]}"
-        )
+    have, origin = allowance(limit) if size > LARGE else (size, "")
+    if size > have:
+        message = f"as {dtype} its {array.size:,} numbers need {mebibytes(size)}; {mebibytes(have)} are {origin}"
         raise GraphError("NBN209", where, message, "give fewer examples at once")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)

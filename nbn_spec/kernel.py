@@ -162,9 +162,7 @@ def answer(path: Path, core: str | None, outward: int) -> NoReturn:
     try:
         import fcntl  # which Windows has not
 
-        outward = fcntl.fcntl(
-            outward, fcntl.F_DUPFD, 3
-        )  # in a process without standard streams it may be one of them
+        outward = fcntl.fcntl(outward, fcntl.F_DUPFD, 3)  # a process without standard streams may have it as one
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)  # where OpenBLAS complains of names that it does not know

@@ -61,10 +61,8 @@ class Predictors:
     """The idle predictors of a model, by the shapes of their data. Lists hand over atomically, so several threads
     may take and give at once and never share one."""
 
-    def __init__(self, graph: Graph, needed: Sequence[Input], limit: int | None = None) -> None:
+    def __init__(self, graph: Graph, needed: Sequence[Input]) -> None:
         self.graph, self.needed = graph, needed
-        self.limit = limit
-        """Bytes that all together may keep; ``None`` for no limit."""
         self.names = tuple(item.name for item in needed)
         self.idle: dict[Shapes, list[Predictor]] = {}
 
@@ -107,9 +105,9 @@ class Predictors:
         except IndexError:
             return None
 
-    def give(self, predictor: Predictor) -> None:
-        """Keep a predictor for the next time, if there is room."""
-        if self.limit is not None and self.size() + predictor.size > self.limit:
+    def give(self, predictor: Predictor, limit: int | None = None) -> None:
+        """Keep a predictor for the next time, if all of them stay within ``limit`` bytes."""
+        if limit is not None and self.size() + predictor.size > limit:
             return
         pool = self.idle.get(predictor.shapes)
         if pool is None:

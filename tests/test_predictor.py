@@ -155,7 +155,7 @@ def test_idle_predictors_stay_within_the_limit():
     model.predict(ROWS)
     predictor = model._predictors.take(((4, 3),))
     for _ in range(1000):
-        model._predictors.give(predictor)
+        model._predictors.give(predictor, model.max_memory)
     assert 0 < model._predictors.size() <= 2**16
 
 

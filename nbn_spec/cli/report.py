@@ -103,9 +103,8 @@ def profile_lines(profile: Profile, graph: Graph) -> list[str]:
         both = [f"{value:,.1f}" if value else "" for value in (row.forward, row.backward)]
         op = graph.by_name[row.name].op.word() if row.name in graph.by_name else ""
         rows.append([row.name, op, *both, f"{100 * row.total / profile.step:.1f}%"])
-    words = (
-        f"{counted(profile.steps, 'step')} of {profile.step:,.1f} µs, that of the clock included; µs in each step:"
-    )
+    steps = counted(profile.steps, "step")
+    words = f"{steps} of {profile.step:,.1f} µs, that of the clock included; µs in each step:"
     products = f"matrix products: {100 * profile.share_of_products:.1f}% of the time of nodes and optimizer"
     return ["", f"profile: {words}", "", *table(rows, right={2, 3, 4}, rule="─"), "", products]
 

@@ -18,9 +18,10 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from nbn_spec import arrays
 from nbn_spec.record import Record, record
 
-Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+Array = arrays.Array
 Dim = int | str
 Shape = tuple[Dim, ...]
 Call = Callable[[], object]
@@ -74,10 +75,10 @@ def rowwise(args: tuple[Any, ...], out: Array) -> tuple[tuple[Any, ...], dict[st
     """
     small = out.size <= ROW
     width = out.size if small else divisor(out.size)
-    arrays = [out, *(arg for arg in args if not isinstance(arg, NUMBER))]
-    if not width or not all(array.flags.c_contiguous and array.shape == out.shape for array in arrays):
+    parts = [out, *(arg for arg in args if not isinstance(arg, NUMBER))]
+    if not width or not all(array.flags.c_contiguous and array.shape == out.shape for array in parts):
         return args, {"out": out}
-    views = {id(array): array if small else array.reshape(-1, width) for array in arrays}
+    views = {id(array): array if small else array.reshape(-1, width) for array in parts}
     row = out.shape if small else (width,)
     cut = [
         constant(float(arg), width, out.dtype).reshape(row) if isinstance(arg, NUMBER) else views[id(arg)]
@@ -303,11 +304,8 @@ def add_squares(values: Array, y: Array) -> Calls:
         yield do(every.dot, every, y)
         return
     whole = every.size - every.size % PAIRWISE
-    rows, rest, parts = (
-        every[:whole].reshape(-1, PAIRWISE),
-        every[whole:],
-        np.empty(whole // PAIRWISE + 1, y.dtype),
-    )
+    rows, rest = every[:whole].reshape(-1, PAIRWISE), every[whole:]
+    parts = np.empty(len(rows) + 1, y.dtype)
     yield do(np.vecdot, rows, rows, parts[:-1])
     yield do(rest.dot, rest, parts[-1:].reshape(()))
     yield do(np.add.reduce, parts, None, None, y)
